@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+
+	"shaketable/metrics"
+	"shaketable/pipeline"
+)
+
+// defaultParallel is one probe per processor.
+func defaultParallel() int { return runtime.GOMAXPROCS(0) }
+
+// clock runs the alerters of all detectors that the configuration lists, until ctx is done.
+func (s *service) clock(ctx context.Context) error {
+	known, err := s.baselines()
+	if err != nil {
+		return err
+	}
+	var all sync.WaitGroup
+	seen := map[string]bool{}
+	for _, d := range s.cfg.Detectors {
+		if seen[d.Name] { // versions of one detector share an alerter
+			continue
+		}
+		seen[d.Name] = true
+		alerter, err := s.alerter(d, known)
+		if err != nil {
+			return configError{fmt.Errorf("detector %s: %w", d.Name, err)}
+		}
+		all.Go(func() { alerter.Run(ctx) })
+	}
+	all.Wait()
+	return nil
+}
+
+func (s *service) alerter(d pipeline.Detector, known []metrics.Baseline) (*pipeline.Alerter, error) {
+	machine, err := pipeline.NewMachine(s.cfg.Alerts, s.cfg.Window, pipeline.Route{Notify: d.Notify, Owner: d.Owner, Runbook: d.Runbook}, known)
+	if err != nil {
+		return nil, err
+	}
+	return pipeline.NewAlerter(pipeline.AlerterOptions{Detector: d.Name, Owner: s.owner, Machine: machine, Ledger: s.store, Seat: s.store,
+		Outbox: s.store, Sinks: s.sinks(), Examples: s.store, Log: s.log.With("detector", d.Name)}), nil
+}
+
+// baselines reads the file of an evaluation, if the configuration names one.
+func (s *service) baselines() ([]metrics.Baseline, error) {
+	if s.cfg.Alerts.File == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(s.cfg.Alerts.File)
+	if err != nil {
+		return nil, configError{fmt.Errorf("alerts.file: %w", err)}
+	}
+	list, err := pipeline.ParseBaselines(data)
+	if err != nil {
+		return nil, configError{fmt.Errorf("alerts.file %s: %w", s.cfg.Alerts.File, err)}
+	}
+	return list, nil
+}
+
+// sinks are where transitions go.
+func (s *service) sinks() []pipeline.Sink { return nil }

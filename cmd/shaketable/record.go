@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"shaketable/perturb"
+	"shaketable/pipeline"
+	"shaketable/pipeline/kafka"
+	"shaketable/pipeline/onnx"
+)
+
+// claimFor is how long the one probe of a group or content, generation and day is remembered: the day itself, and the
+// largest lateness that the default configuration allows.
+const claimFor = 48 * time.Hour
+
+// registerEvery is how often a worker says which generations it probes.
+const registerEvery = 15 * time.Second
+
+// record opens the record path and works until ctx is done.
+func (s *service) record(ctx context.Context) (err error) {
+	source, err := kafka.NewSource(s.cfg.Kafka, s.log.With("part", "kafka"))
+	if err != nil {
+		return configError{err}
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	warnings, err := source.Preflight(ctx, s.cfg.Flow.Rebuild)
+	for _, w := range warnings {
+		s.log.Warn(w, "part", "kafka")
+	}
+	if err != nil {
+		return err
+	}
+	subjects, closeModels, err := s.subjects(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeModels()) }()
+	line, closeLine, err := s.line(subjects)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeLine()) }()
+	if err := s.register(ctx, source, subjects); err != nil {
+		return err
+	}
+	go s.keepRegistered(ctx, source, subjects)
+	s.log.Info("reading detections", "topic", s.cfg.Kafka.Topics.Detections, "rate", s.cfg.Sample.Rate, "detectors", len(subjects))
+	return pipeline.NewWorker(line, source).Run(ctx)
+}
+
+// subjects loads every detector on the device and derives its generation.
+func (s *service) subjects(ctx context.Context) (list []*pipeline.Subject, closeAll func() error, err error) {
+	suite, err := perturb.Lookup(s.cfg.Probe.Suite)
+	if err != nil {
+		return nil, nil, configError{err}
+	}
+	p := s.cfg.Probe
+	runtime, err := onnx.NewRuntime(onnx.Config{Library: p.Library, Device: p.Device, Parallel: p.Parallel, Chunk: p.Chunk, Memory: p.Memory, Logger: s.log})
+	if err != nil {
+		return nil, nil, err
+	}
+	var models []*onnx.Model
+	closeAll = func() error {
+		var faults []error
+		for _, m := range slices.Backward(models) {
+			faults = append(faults, m.Close())
+		}
+		return errors.Join(faults...)
+	}
+	for _, d := range s.cfg.Detectors {
+		model, err := runtime.Open(ctx, d, suite)
+		if err != nil {
+			return nil, nil, errors.Join(configError{err}, closeAll())
+		}
+		models = append(models, model)
+		g := pipeline.NewGeneration(d, model.Digest(), suite, s.cfg.Window.Edges(), model.Plan())
+		meter, err := pipeline.NewMeter(g)
+		if err != nil {
+			return nil, nil, errors.Join(err, closeAll())
+		}
+		s.log.Info("detector is ready", "detector", d.Name, "version", d.Version, "generation", g.ID, "device", runtime.Device(),
+			"plan", g.Plan, "suite", g.Suite, "noise_floor", model.NoiseFloor())
+		list = append(list, &pipeline.Subject{Detector: d, Generation: g, Suite: suite, Model: model, Meter: meter})
+	}
+	return list, closeAll, nil
+}
+
+// line puts the stages together.
+func (s *service) line(subjects []*pipeline.Subject) (*pipeline.Line, func() error, error) {
+	decoder, err := pipeline.NewDecoder(s.cfg.Decode)
+	if err != nil {
+		return nil, nil, configError{err}
+	}
+	labels, err := pipeline.NewLabelDecoder(s.cfg.Decode)
+	if err != nil {
+		return nil, nil, configError{err}
+	}
+	excluder, err := pipeline.NewExcluder(s.cfg.Exclude)
+	if err != nil {
+		return nil, nil, configError{err}
+	}
+	key, err := s.cfg.Sample.Key(os.Getenv)
+	if err != nil {
+		return nil, nil, configError{err}
+	}
+	l := &pipeline.Line{Store: s.store, Roster: pipeline.NewRoster(subjects), Sampler: pipeline.NewSampler(key), Rate: s.cfg.Sample.Rate,
+		Decode: decoder.Decode, Labels: labels.Decode, Excluded: excluder.Excluded, Prober: s.prober(),
+		Join: s.cfg.Join, Window: s.cfg.Window, Flow: s.cfg.Flow, Config: s.digest,
+		Now: s.now, Nonce: nonce, Log: s.log, Health: s.health, Stats: s.stats}
+	var closers []func() error
+	closeAll := func() error {
+		var faults []error
+		for _, c := range closers {
+			faults = append(faults, c())
+		}
+		return errors.Join(faults...)
+	}
+	if s.cfg.Join.Media == pipeline.MediaFile {
+		if l.Files, err = pipeline.NewFiles(s.cfg.Join.Root, s.cfg.Prepare.MaxBytes); err != nil {
+			return nil, nil, configError{err}
+		}
+		closers = append(closers, l.Files.Close)
+	}
+	if s.cfg.Kafka.Topics.DeadLetters != "" {
+		producer, err := kafka.NewProducer(s.cfg.Kafka)
+		if err != nil {
+			return nil, nil, errors.Join(err, closeAll())
+		}
+		closers = append(closers, producer.Close)
+		l.Letters = producer
+	}
+	return l, closeAll, nil
+}
+
+func (s *service) prober() *pipeline.Prober {
+	parallel := s.cfg.Probe.Parallel
+	if parallel == 0 {
+		parallel = defaultParallel()
+	}
+	return &pipeline.Prober{Store: s.store, Prepare: pipeline.NewPreparer(s.cfg.Prepare).Prepare, Timeout: s.cfg.Probe.Timeout,
+		ClaimFor: claimFor, Slots: make(chan struct{}, 4*parallel)}
+}
+
+// register tells the clock path what is probed, and over how many partitions to sum.
+func (s *service) register(ctx context.Context, source *kafka.Source, subjects []*pipeline.Subject) error {
+	partitions, err := source.Partitions(ctx)
+	if err != nil {
+		return err
+	}
+	for _, subject := range subjects {
+		if err := s.store.Register(ctx, subject.Generation, partitions, s.now()); err != nil {
+			return fmt.Errorf("register %s: %w", subject.Detector.Name, err)
+		}
+	}
+	return nil
+}
+
+// keepRegistered repeats it: the topics may have grown, and Redis may have lost what it was told.
+func (s *service) keepRegistered(ctx context.Context, source *kafka.Source, subjects []*pipeline.Subject) {
+	tick := time.NewTicker(registerEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if err := s.register(ctx, source, subjects); err != nil && ctx.Err() == nil {
+				s.log.Warn("generations could not be registered, trying again", "error", err)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// nonce is 128 random bits in hex.
+func nonce() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails: it would crash the program
+	return hex.EncodeToString(b[:])
+}

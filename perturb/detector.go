@@ -1,0 +1,56 @@
+package perturb
+
+// Input describes how a detector wants its picture: the tensor, and the arithmetic between a decoded uint8 RGB picture
+// and that tensor. It is part of the detector's generation, and it is compiled into the probe graph.
+type Input struct {
+	// Name of the ONNX graph input. Empty: the only input that is not an initializer.
+	Name string `yaml:"name"`
+	// Width and Height in pixels of the picture that enters the graph.
+	Width  int `yaml:"width"`
+	Height int `yaml:"height"`
+	// Layout of the tensor: "NCHW" or "NHWC".
+	Layout string `yaml:"layout"`
+	// Color is the channel order that the model was trained with: "RGB" or "BGR".
+	Color string `yaml:"color"`
+	// Scale is "unit" (pixels divided by 255) or "byte" (0..255). Mean and Std are in that scale.
+	Scale string `yaml:"scale"`
+	// Mean and Std are per channel, in the order that Color names: tensor = (pixel - mean) / std.
+	Mean [3]float32 `yaml:"mean"`
+	Std  [3]float32 `yaml:"std"`
+	// Resize says how a picture of another size is brought to Width x Height; it happens before the graph.
+	Resize Resize `yaml:"resize"`
+}
+
+// Resize is the geometry step between the decoded picture (or its region) and the detector's input.
+type Resize struct {
+	// Method is "nearest", "bilinear" (half-pixel centres, no antialias: what OpenCV does), "area" or "bicubic".
+	Method string `yaml:"method"`
+	// Fit is "stretch" (ignore the aspect ratio), "crop" (fill and cut the centre) or "letterbox" (pad with black).
+	Fit string `yaml:"fit"`
+}
+
+// Output describes what the model returns and how it becomes p, the probability of fake.
+type Output struct {
+	// Name of the ONNX graph output. Empty: the only output.
+	Name string `yaml:"name"`
+	// Kind is "probability" (used as it is), "logit" (a sigmoid is applied) or "logits" (a softmax over the last axis).
+	Kind string `yaml:"kind"`
+	// Index picks the element of the last axis.
+	Index int `yaml:"index"`
+	// Meaning says what the picked element is the probability of: "fake" or "real" (then p = 1 - it).
+	Meaning string `yaml:"meaning"`
+}
+
+// Variant is one perturbation at one severity. Index 0 of every probe is the clean picture: family "none", severity 0.
+type Variant struct {
+	Family    string
+	Severity  int    // 1..5; 0 for the clean picture
+	Parameter string // as a person writes it, "q=60"; equal to the parameter column of ra_rr.csv
+}
+
+// Suite is a named, versioned list of variants in a fixed order; the order and the version are part of the generation.
+type Suite struct {
+	Name     string
+	Version  string
+	Variants []Variant // without the clean picture
+}

@@ -1,0 +1,195 @@
+package pipeline
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"shaketable/metrics"
+)
+
+// What a generation is held against. References are kept per variant; families and the detector are pooled from them, so
+// a baseline of a larger suite serves a smaller one.
+
+// Keys of a baseline's provenance by which it is recognised.
+const (
+	// ProvenanceModel is the SHA-256 of the model file in hex: a file baseline serves every generation of that model.
+	ProvenanceModel = "model_sha256"
+	// ProvenanceServes is the generation that a frozen baseline was made for.
+	ProvenanceServes = "serves"
+	// ProvenanceVersion is the version of the detector whose probes were counted.
+	ProvenanceVersion = "version"
+	// ProvenanceSuite is the suite that they went through.
+	ProvenanceSuite = "suite"
+)
+
+// BaselineAuthor signs what the program froze by itself.
+const BaselineAuthor = "shaketable"
+
+// FreezeBaseline makes a baseline of the running totals of a generation: every variant series that passes keep (nil:
+// all) and has trials. It returns an error if nothing is left.
+func FreezeBaseline(kind metrics.BaselineKind, g Generation, totals Counts, at time.Time, reason string,
+	keep func(name string, t metrics.Trials) bool) (metrics.Baseline, error) {
+	b := metrics.Baseline{Schema: metrics.BaselineSchema, Kind: kind, ID: fmt.Sprintf("%s-%s-%d", kind, g.ID, at.Unix()),
+		Generation: g.ID, FrozenAt: at.UTC(), Author: BaselineAuthor, Reason: reason, Series: map[string]metrics.Reference{},
+		Provenance: map[string]string{ProvenanceModel: g.Digest, ProvenanceVersion: g.Version, ProvenanceSuite: g.Suite}}
+	t := newTally(g, 0)
+	t.add(totals)
+	for _, s := range variantSeries(g) {
+		trials := t.trials(s)
+		if trials.N > 0 && (keep == nil || keep(s.Name(), trials)) {
+			b.Series[s.Name()] = metrics.Reference{N: trials.N, K: trials.K}
+		}
+	}
+	return b, b.Validate()
+}
+
+// variantSeries lists every metric of every variant.
+func variantSeries(g Generation) []Series {
+	var list []Series
+	for i, v := range g.Variants {
+		s := Series{Scope: ScopeVariant, Family: v.Family, Severity: v.Severity, Parameter: v.Parameter, pools: [][]int{{i + 1}}}
+		for _, m := range []Metric{MetricRASelf, MetricRALabel} {
+			s.Metric = m
+			list = append(list, s)
+		}
+		s.Metric = MetricRR
+		for _, e := range g.Edges {
+			s.Edge = e
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// referenceOf returns the trials that a baseline has for a series, pooled from its variants. What a baseline says of a
+// family is not used: it is the mean over the severities of another suite.
+func referenceOf(b *metrics.Baseline, g Generation, s Series) (metrics.Trials, bool) {
+	var sum metrics.Trials
+	for _, pool := range s.pools {
+		size := float64(len(pool) * len(s.pools))
+		for _, i := range pool {
+			v := g.Variants[i-1]
+			r, ok := b.Series[SeriesName(s.Metric, s.Edge, v.Family, v.Parameter)]
+			if !ok {
+				return metrics.Trials{}, false
+			}
+			sum = sum.Plus(metrics.Trials{N: r.N / size, K: r.K / size})
+		}
+	}
+	return sum, len(s.pools) > 0
+}
+
+// hand gives a generation that has just appeared what its predecessor leaves. While the predecessor is itself in an
+// episode that is not its counts but the baseline it fails against: a bad version must not excuse the next one.
+func (r *run) hand(to *GenerationState, g Generation) {
+	before, ok := r.registration(r.st.Choice.Active)
+	if !ok || before.ID == g.ID {
+		return
+	}
+	if a := r.st.Alerts[Paging]; a != nil && a.Episode != nil {
+		if own := r.st.Generations[before.ID].Baselines; len(own) > 0 {
+			b := own[0]
+			b.Kind = metrics.Predecessor
+			b.Reason = fmt.Sprintf("handed on by version %s, which is in an episode", before.Version)
+			to.Handed = served(b, g.ID)
+		}
+		return
+	}
+	reason := fmt.Sprintf("rates of version %s when version %s appeared", before.Version, g.Version)
+	b, err := FreezeBaseline(metrics.Predecessor, before.Generation, r.in.Totals[before.ID], r.mark, reason,
+		func(_ string, t metrics.Trials) bool { return t.N >= float64(r.m.cfg.Predecessor.MinProbes) })
+	if err == nil { // an error says that it had too few probes
+		to.Handed = served(b, g.ID)
+	}
+}
+
+func served(b metrics.Baseline, generation string) *metrics.Baseline {
+	provenance := map[string]string{}
+	for k, v := range b.Provenance {
+		provenance[k] = v
+	}
+	provenance[ProvenanceServes] = generation
+	b.Provenance = provenance
+	return &b
+}
+
+// settle freezes what the active generation is held against, in the configured order. What the first baseline lacks, such
+// as labels that lag, is added by a burn-in of its own. It returns what was frozen now.
+func (r *run) settle() []metrics.Baseline {
+	var frozen []metrics.Baseline
+	for _, kind := range r.m.cfg.Baseline {
+		switch {
+		case kind == metrics.BurnIn:
+			frozen = append(frozen, r.burnIn()...)
+		case len(r.gen.Baselines) > 0 || kind == metrics.Objective:
+		case kind == metrics.File || kind == metrics.Predecessor:
+			if b := r.given(kind); b != nil && r.m.serves(r.active.Generation, b) {
+				r.gen.Baselines = append(r.gen.Baselines, *b)
+				frozen = append(frozen, *b)
+			}
+		}
+	}
+	return frozen
+}
+
+// given finds a baseline that exists already: read from a file, restored after a loss of the store, or handed over.
+func (r *run) given(kind metrics.BaselineKind) *metrics.Baseline {
+	for i := range r.m.known {
+		b := &r.m.known[i]
+		if b.Kind != kind {
+			continue
+		}
+		if b.Provenance[ProvenanceServes] == r.active.ID || kind == metrics.File &&
+			(b.Generation == r.active.ID || r.active.Digest != "" && b.Provenance[ProvenanceModel] == r.active.Digest) {
+			return b
+		}
+	}
+	if kind == metrics.Predecessor {
+		return r.gen.Handed
+	}
+	return nil
+}
+
+// serves says whether a baseline has any series of a generation.
+func (m *Machine) serves(g Generation, b *metrics.Baseline) bool {
+	return slices.ContainsFunc(variantSeries(g), func(s Series) bool { _, ok := referenceOf(b, g, s); return ok })
+}
+
+// burnIn freezes the series that no baseline has, once they have matured.
+func (r *run) burnIn() []metrics.Baseline {
+	if len(r.gen.Baselines) == 0 {
+		if b := r.given(metrics.BurnIn); b != nil {
+			r.gen.Baselines = append(r.gen.Baselines, *b)
+			return []metrics.Baseline{*b}
+		}
+	}
+	cfg := r.m.cfg.BurnIn
+	if r.gen.First.IsZero() || r.mark.Sub(r.gen.First) < cfg.MinDuration || r.st.Trust.State != "" {
+		return nil
+	}
+	reason := fmt.Sprintf("first probes of version %s, %s to %s", r.active.Version, stamp(r.gen.First), stamp(r.mark))
+	b, err := FreezeBaseline(metrics.BurnIn, r.active.Generation, r.in.Totals[r.active.ID], r.mark, reason,
+		func(name string, t metrics.Trials) bool { return t.N >= float64(cfg.MinProbes) && !r.covered(name) })
+	if err != nil { // nothing has matured, or everything has a reference
+		return nil
+	}
+	b = *served(b, r.active.ID)
+	r.beginAfter(b)
+	r.gen.Baselines = append(r.gen.Baselines, b)
+	return []metrics.Baseline{b}
+}
+
+func (r *run) covered(name string) bool {
+	return slices.ContainsFunc(r.gen.Baselines, func(b metrics.Baseline) bool { _, ok := b.Series[name]; return ok })
+}
+
+// beginAfter keeps the probes that made a baseline out of the evidence against it.
+func (r *run) beginAfter(b metrics.Baseline) {
+	list, _ := SeriesOf(r.active.Generation, nil)
+	for _, s := range list {
+		if _, ok := referenceOf(&b, r.active.Generation, s); ok {
+			r.series(s.id()).Gain = metrics.Gain{Folded: r.total.trials(s)}
+		}
+	}
+}

@@ -1,0 +1,61 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"log/slog"
+)
+
+// DeadLetter points at a record or picture that could not be used: where it is, a digest to know it by, and why. It never
+// holds the bytes.
+type DeadLetter struct {
+	Stream    Stream  `json:"stream"`
+	Topic     string  `json:"topic"`
+	Partition int     `json:"partition"`
+	Offset    int64   `json:"offset"`
+	Key       []byte  `json:"-"`
+	Outcome   Outcome `json:"outcome"`
+	Reason    string  `json:"reason"`
+	Error     string  `json:"error"`
+	SHA256    string  `json:"sha256"` // of the record's value
+	Media     string  `json:"media_sha256,omitempty"`
+}
+
+// DeadLetters takes what could not be used. Bury returns when the letter is acknowledged by all in-sync replicas.
+type DeadLetters interface {
+	Bury(ctx context.Context, d DeadLetter) error
+}
+
+// newDeadLetter describes a record that ended badly.
+func newDeadLetter(s Stream, r *Record, f Finding) DeadLetter {
+	sum := sha256.Sum256(r.Value)
+	d := DeadLetter{Stream: s, Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Key: r.Key,
+		Outcome: f.Outcome, Reason: f.Reason, SHA256: hex.EncodeToString(sum[:]), Media: f.Digest}
+	if f.Err != nil {
+		d.Error = f.Err.Error()
+	}
+	return d
+}
+
+// bury logs a bad record and hands it to the dead letters, trying until it is acknowledged or ctx ends. It says whether
+// the record may be counted as done.
+func bury(ctx context.Context, to DeadLetters, d DeadLetter, log *slog.Logger) bool {
+	log.Warn("record could not be used", "stream", d.Stream, "topic", d.Topic, "partition", d.Partition, "offset", d.Offset,
+		"outcome", d.Outcome, "reason", d.Reason, "error", d.Error)
+	if to == nil {
+		return true
+	}
+	for attempt := 0; ; attempt++ {
+		err := to.Bury(ctx, d)
+		if err == nil {
+			return true
+		}
+		if ctx.Err() == nil {
+			log.Error("dead letter was not acknowledged, trying again", "topic", d.Topic, "offset", d.Offset, "error", err)
+		}
+		if !pause(ctx, backoff(attempt)) {
+			return false
+		}
+	}
+}

@@ -1,0 +1,164 @@
+package pipeline
+
+import (
+	"fmt"
+	"time"
+
+	"shaketable/metrics"
+)
+
+// Reading is what one probe showed, ready to be counted.
+type Reading struct {
+	Clean float64 // p of the clean picture, our own run
+	// Decisions[i] is '1' if variant i was decided fake, else '0'; index 0 is clean.
+	Decisions string
+	Changes   []Change // one per variant, without the clean picture
+	Skew      int64    // |deployed score - p| in ticks
+}
+
+// Change is how one variant moved the probability.
+type Change struct {
+	Ticks     int64
+	Half      Half
+	Perturbed float64
+}
+
+// Meter turns the probabilities of a probe into a Reading and a Reading into counters, for one generation.
+//
+// In: p and p' of every variant, as [Model.Probe] returns them. Out: counters of three kinds of cell. Invariant: each
+// probe adds exactly one to every variant's histogram in every kind of cell, so any of them gives n.
+type Meter struct {
+	generation Generation
+	full       metrics.Edges
+}
+
+// NewMeter returns the meter of a generation.
+func NewMeter(g Generation) (*Meter, error) {
+	tolerances := make([]float64, len(g.Edges))
+	for i, e := range g.Edges {
+		tolerances[i] = metrics.Tolerance(e)
+	}
+	full, err := metrics.FullEdges(tolerances)
+	if err != nil {
+		return nil, fmt.Errorf("measure: generation %s: %w", g.ID, err)
+	}
+	return &Meter{generation: g, full: full}, nil
+}
+
+// Measure compares the perturbed probabilities with the clean one; deployed is the score that the detection carried.
+func (m *Meter) Measure(probs []float64, deployed float64) (Reading, error) {
+	want := 1 + len(m.generation.Variants)
+	if len(probs) != want {
+		return Reading{}, fmt.Errorf("measure: model returned %d probabilities, the suite has %d variants and the clean picture", len(probs), want-1)
+	}
+	clean := probs[0]
+	threshold := m.generation.Threshold
+	r := Reading{Clean: clean, Skew: metrics.Ticks(clean, deployed), Changes: make([]Change, 0, want-1)}
+	decisions := make([]byte, want)
+	for i, p := range probs {
+		d := metrics.Ticks(clean, p)
+		if d == metrics.Undefined {
+			return Reading{}, fmt.Errorf("measure: model returned %v for variant %d, which is no probability", p, i)
+		}
+		decisions[i] = '0'
+		if p >= threshold {
+			decisions[i] = '1'
+		}
+		if i > 0 {
+			r.Changes = append(r.Changes, Change{Ticks: d, Half: halfOf(clean, p, threshold), Perturbed: p})
+		}
+	}
+	r.Decisions = string(decisions)
+	return r, nil
+}
+
+func halfOf(p, q, threshold float64) Half {
+	switch metrics.TurnOf(p, q, threshold) {
+	case metrics.TurnedReal:
+		return ToReal
+	case metrics.TurnedFake:
+		return ToFake
+	}
+	return Kept
+}
+
+// Buckets are the starts of the buckets that an event falls into, unix seconds of event time.
+type Buckets struct{ Fine, Coarse int64 }
+
+// BucketsAt floors an event time to both widths, which are whole seconds.
+func BucketsAt(t time.Time, fine, coarse time.Duration) Buckets {
+	return Buckets{Fine: floorTo(t, fine), Coarse: floorTo(t, coarse)}
+}
+
+func floorTo(t time.Time, width time.Duration) int64 {
+	w := int64(width / time.Second)
+	s := t.Unix()
+	return s - ((s%w)+w)%w // floors before 1970 as well
+}
+
+// Count adds a reading to the counters of all its cells.
+func (m *Meter) Count(r Reading, at Buckets, into map[Cell]Counts) {
+	for _, c := range m.shared(at) {
+		cell := cellOf(into, c)
+		cell[FieldProbes]++
+		cell[FieldSkew(m.bin(c, r.Skew))]++
+		if r.Decisions[0] == '1' {
+			cell[FieldCleanFake]++
+		}
+		if c.Kind == Coarse {
+			continue
+		}
+		for i, ch := range r.Changes {
+			cell[FieldChange(i+1, ch.Half, m.bin(c, ch.Ticks))]++
+		}
+	}
+	for i, ch := range r.Changes {
+		c := Cell{Generation: m.generation.ID, Kind: Coarse, Start: at.Coarse, Variant: i + 1}
+		cellOf(into, c)[FieldChange(i+1, ch.Half, m.bin(c, ch.Ticks))]++
+	}
+}
+
+// CountInconclusive adds a probe that could not be concluded, beside the series and never inside.
+func (m *Meter) CountInconclusive(reason string, at Buckets, into map[Cell]Counts) {
+	m.bump(FieldInconclusive(reason), at, into)
+}
+
+// CountDetection adds one detection that was read, sampled or not.
+func (m *Meter) CountDetection(at Buckets, n int64, into map[Cell]Counts) {
+	for _, c := range m.shared(at) {
+		cellOf(into, c)[FieldDetections] += n
+	}
+}
+
+func (m *Meter) bump(field string, at Buckets, into map[Cell]Counts) {
+	for _, c := range m.shared(at) {
+		cellOf(into, c)[field]++
+	}
+}
+
+// shared returns the cells that hold what is not per variant: total, fine, and the coarse one of index 0.
+func (m *Meter) shared(at Buckets) [3]Cell {
+	id := m.generation.ID
+	return [3]Cell{{Generation: id, Kind: Total}, {Generation: id, Kind: Fine, Start: at.Fine},
+		{Generation: id, Kind: Coarse, Start: at.Coarse}}
+}
+
+// bin returns the edge that names the bin of d: the tolerances' edges, and in coarse cells the full histogram's.
+func (m *Meter) bin(c Cell, d int64) int64 {
+	if c.Kind != Coarse {
+		return BinEdge(m.generation.Edges, d)
+	}
+	if i := m.full.Bin(d); i != metrics.Undefined {
+		return m.full[i]
+	}
+	return FullTick
+}
+
+func cellOf(into map[Cell]Counts, c Cell) Counts {
+	counts := into[c]
+	if counts == nil {
+		counts = Counts{}
+		into[c] = counts
+	}
+	return counts
+}

@@ -1,0 +1,210 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// holding is one claim on one partition number, from claim to the end of the generation or to a verdict that asks for a
+// new claim. One goroutine owns it; readers and probes only send to it.
+type holding struct {
+	*Line
+	a     Assignment
+	log   *slog.Logger
+	owner string
+	topic string // identity of the detections log: topic id, if the broker tells one
+
+	windower  *Windower
+	joiner    *Joiner
+	refetch   Log // a second reader of the media topic, for media whose bytes were not kept
+	refetchMu sync.Mutex
+	asked     map[int64]*asked
+	results   chan result
+	inflight  int
+	work      context.Context // of probes: outlives the generation by the drain
+
+	detections, media, labels *logReader
+	next, end                 int64 // detections: first offset not pushed, log end
+	applied                   map[Stream]int64
+	committed                 map[Stream]int64
+	mediaNext                 int64
+	ready                     []int64 // sampled detections that have all they need, by sequence number
+	flushed, told, hinted     time.Time
+}
+
+// result is a finding on its way back to the owner.
+type result struct {
+	seq     int64
+	finding Finding
+}
+
+// hold claims the partition and works until ctx ends (nil) or a verdict ends the claim.
+func (l *Line) hold(ctx context.Context, a Assignment, lost bool, log *slog.Logger) error {
+	reading, stop := context.WithCancel(ctx)
+	work, abandon := context.WithCancel(context.WithoutCancel(ctx))
+	h := &holding{Line: l, a: a, log: log, owner: l.Nonce(), work: work, asked: map[int64]*asked{},
+		results: make(chan result, l.Flow.InFlight), applied: map[Stream]int64{}, committed: map[Stream]int64{}}
+	defer func() { // readers first: they use logs that the next holding opens again
+		stop()
+		abandon()
+		h.detections.wait()
+		h.media.wait()
+		h.labels.wait()
+		for ; h.inflight > 0; h.inflight-- {
+			<-h.results
+			h.Stats.InFlight.Add(-1)
+		}
+	}()
+	if err := h.open(reading, lost); err != nil {
+		return err
+	}
+	if err := h.loop(ctx); err != nil {
+		return err
+	}
+	return h.drain(ctx)
+}
+
+// open claims the counted streams, declares what Kafka no longer has, and starts the readers.
+func (h *holding) open(ctx context.Context, lost bool) error {
+	det, err := h.claim(ctx, h.a, Detections, h.owner, lost, h.log)
+	if err != nil {
+		return err
+	}
+	h.topic = det.bounds.TopicID
+	h.next, h.end = det.fence.Offset+1, det.bounds.End
+	h.applied[Detections] = det.fence.Offset
+	h.windower = NewWindower(h.Window.Fine, h.Window.Coarse, det.fence.Offset)
+	if err := h.declareGap(ctx, Detections, det.fence.Offset, det.bounds.Start); err != nil {
+		return err
+	}
+	log := h.a.Log(Detections)
+	if media := h.a.Log(Media); media != nil {
+		h.joiner = NewJoiner(h.Join.Window, h.Join.MaxHold, h.Join.BufferBytes)
+		from, err := h.mediaStart(ctx, log, media, det)
+		if err != nil {
+			return err
+		}
+		h.refetch = h.a.Log(Media)
+		h.mediaNext = from
+		h.media = read(ctx, media, from, h.log)
+	}
+	if labels := h.a.Log(Labels); labels != nil {
+		if err := h.openLabels(ctx, labels, lost); err != nil {
+			return err
+		}
+	}
+	h.detections = read(ctx, log, h.next, h.log)
+	return nil
+}
+
+func (h *holding) openLabels(ctx context.Context, labels Log, lost bool) error {
+	c, err := h.claim(ctx, h.a, Labels, h.owner, lost, h.log)
+	if err != nil {
+		return err
+	}
+	h.applied[Labels] = c.fence.Offset
+	if err := h.declareGap(ctx, Labels, c.fence.Offset, c.bounds.Start); err != nil {
+		return err
+	}
+	h.labels = read(ctx, labels, h.applied[Labels]+1, h.log)
+	return nil
+}
+
+// mediaStart finds where media must be read from so that the next detection finds its own.
+func (h *holding) mediaStart(ctx context.Context, detections, media Log, det claimed) (int64, error) {
+	around := det.fence.Record
+	if around.IsZero() {
+		around = h.Now()
+		if h.next < h.end {
+			page, err := detections.Fetch(ctx, h.next)
+			if err != nil {
+				return 0, fmt.Errorf("look at the first detection: %w", err)
+			}
+			if len(page.Records) > 0 {
+				around = page.Records[0].Time
+			}
+		}
+	}
+	return media.At(ctx, around.Add(-h.Join.Window))
+}
+
+// declareGap counts records that retention has taken before they were applied: an explicit loss, never a silent jump.
+func (h *holding) declareGap(ctx context.Context, s Stream, last, start int64) error {
+	missing := start - (last + 1)
+	if missing <= 0 {
+		return nil
+	}
+	h.log.Error("Kafka no longer has records that were not applied", "stream", s, "missing", missing, "from", last+1, "to", start-1)
+	field := Gap
+	if s == Labels {
+		field = "label." + Gap
+	}
+	b := &Batch{Stream: s, Prev: last, Last: start - 1, Outcomes: Counts{field: missing}}
+	if err := h.apply(ctx, b); err != nil {
+		return err
+	}
+	h.Stats.Gaps.Add(missing)
+	if s == Detections {
+		h.windower.last, h.next = b.Last, start
+	}
+	return nil
+}
+
+// loop is the heart: whatever comes next, taken in by the one goroutine that owns the state.
+func (h *holding) loop(ctx context.Context) error {
+	tick := time.NewTicker(h.Flow.Flush)
+	defer tick.Stop()
+	for {
+		var err error
+		select {
+		case f := <-h.detections.from(h.roomForDetections()):
+			err = h.takeDetections(f)
+		case f := <-h.media.from(h.media == nil || !h.joiner.Ahead()):
+			err = h.takeMedia(f)
+		case f := <-h.labels.from(true):
+			err = h.takeLabels(ctx, f)
+		case r := <-h.results:
+			h.takeResult(r)
+		case <-tick.C:
+			h.expire()
+			err = h.housekeep(ctx)
+		case <-ctx.Done():
+			return nil
+		}
+		if err == nil {
+			h.dispatch()
+			err = h.flush(ctx, false)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// roomForDetections closes the intake while too much is unfinished: the lag becomes visible, and nothing is dropped.
+func (h *holding) roomForDetections() bool {
+	return h.windower.Len() < h.Flow.Queue && len(h.asked) < 4*h.Flow.InFlight
+}
+
+// drain lets running probes end for a while after the partition was taken, applies what is contiguous and commits.
+func (h *holding) drain(ctx context.Context) error {
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.Flow.Drain)
+	defer cancel()
+	for h.inflight > 0 && late.Err() == nil {
+		select {
+		case r := <-h.results:
+			h.takeResult(r)
+		case <-late.Done():
+		}
+	}
+	final, done := context.WithTimeout(context.WithoutCancel(ctx), h.Flow.Drain)
+	defer done()
+	if err := h.flush(final, true); err != nil {
+		return err
+	}
+	h.commit(final)
+	return nil
+}

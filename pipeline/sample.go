@@ -1,0 +1,45 @@
+package pipeline
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"math"
+)
+
+// Sampler chooses the media that are probed: in is a media id, out is yes or no.
+//
+// Invariant: the choice is a function of (key, media id, rate) alone, so a replay, every detector version and every worker
+// choose the same media, and nobody without the key can tell which. A higher rate keeps what a lower one had chosen.
+type Sampler struct {
+	key []byte
+}
+
+// NewSampler returns a sampler with a secret key of at least 16 bytes (the configuration checks that).
+func NewSampler(key []byte) *Sampler { return &Sampler{key: append([]byte(nil), key...)} }
+
+// Sample says whether the media is probed at a rate in [0,1].
+func (s *Sampler) Sample(mediaID string, rate float64) bool {
+	switch {
+	case rate >= 1:
+		return true
+	case !(rate > 0): // also NaN
+		return false
+	}
+	// The top 53 bits are the largest count that a float64 holds exactly, so the comparison has no rounding of its own.
+	u := binary.BigEndian.Uint64(s.mac("sample", mediaID)) >> 11
+	return float64(u) < rate*math.Ldexp(1, 53)
+}
+
+// Hide returns the keyed hash under which a media id may be stored or logged: 16 bytes in hex.
+func (s *Sampler) Hide(mediaID string) string { return hex.EncodeToString(s.mac("id", mediaID)[:16]) }
+
+// mac separates the purposes, so that a published hash tells nothing about the sample.
+func (s *Sampler) mac(purpose, mediaID string) []byte {
+	h := hmac.New(sha256.New, s.key)
+	h.Write([]byte(purpose))
+	h.Write([]byte{0})
+	h.Write([]byte(mediaID))
+	return h.Sum(nil)
+}

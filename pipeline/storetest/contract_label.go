@@ -1,0 +1,95 @@
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	"shaketable/pipeline"
+)
+
+// Probe and label count each other, whoever comes second.
+func contractLabels(t *testing.T, s Subject) {
+	ready(t, s)
+	minute, hour := buckets(time.Now())
+	cells := []pipeline.Cell{total(), {Generation: gen, Kind: pipeline.Fine, Start: minute},
+		{Generation: gen, Kind: pipeline.Coarse, Start: hour}, {Generation: gen, Kind: pipeline.Coarse, Start: hour, Variant: 1}}
+	all := func(what string, want pipeline.Counts) {
+		t.Helper()
+		equal(t, what, sum(t, s, cells...), []pipeline.Counts{want, want, want, {}})
+	}
+	probe := func(offset int64, decisions string) pipeline.Batch {
+		b := detections("a", offset-1, offset)
+		b.Probes = []pipeline.ProbeRecord{{MediaKey: "m", Generation: gen, Offset: offset, Fine: minute, Coarse: hour, Decisions: decisions}}
+		return b
+	}
+	label := func(offset int64, fake bool) pipeline.Batch {
+		return labels(offset-1, offset, pipeline.LabelRecord{MediaKey: "m", Fake: fake, Offset: offset})
+	}
+	apply(t, s, probe(0, "101"), pipeline.OK, 0)
+	all("no label yet", pipeline.Counts{})
+	apply(t, s, label(0, true), pipeline.OK, 0)
+	all("label second", pipeline.Counts{"0L": 1, "1L": 1, "2L": 1, "0C": 1, "2C": 1})
+	apply(t, s, label(0, true), pipeline.DUP, 0)
+	apply(t, s, probe(1, "110"), pipeline.OK, 1)
+	all("probe second", pipeline.Counts{"0L": 2, "1L": 2, "2L": 2, "0C": 2, "1C": 1, "2C": 1})
+	apply(t, s, label(1, true), pipeline.OK, 1)
+	all("said again", pipeline.Counts{"0L": 2, "1L": 2, "2L": 2, "0C": 2, "1C": 1, "2C": 1})
+	apply(t, s, label(2, false), pipeline.OK, 2)
+	all("corrected", pipeline.Counts{"0L": 2, "1L": 2, "2L": 2, "1C": 1, "2C": 1})
+	apply(t, s, probe(2, "000"), pipeline.OK, 2)
+	all("probe after the correction", pipeline.Counts{"0L": 3, "1L": 3, "2L": 3, "0C": 1, "1C": 2, "2C": 2})
+	// Back and forth inside one batch moves nothing in the end.
+	apply(t, s, labels(2, 4, pipeline.LabelRecord{MediaKey: "m", Fake: true, Offset: 3},
+		pipeline.LabelRecord{MediaKey: "m", Fake: false, Offset: 4}), pipeline.OK, 4)
+	all("there and back", pipeline.Counts{"0L": 3, "1L": 3, "2L": 3, "0C": 1, "1C": 2, "2C": 2})
+	equal(t, "outcomes", steady[[]pipeline.Counts](t)(s.Outcomes(t.Context()))[1],
+		pipeline.Counts{"label.applied": 2, "label.corrected": 3})
+}
+
+// Labels are ordered by (revision, offset), not by arrival, and one explicit revision says one thing.
+func contractLabelOrder(t *testing.T, s Subject) {
+	type said struct {
+		fake     bool
+		revision int64
+	}
+	for i, c := range []struct {
+		name  string
+		said  []said
+		fake  bool // what holds in the end
+		count pipeline.Counts
+	}{
+		{"no revisions: the later one", []said{{true, 0}, {false, 0}}, false, pipeline.Counts{"label.applied": 1, "label.corrected": 1}},
+		{"an older revision", []said{{true, 2}, {false, 1}}, true, pipeline.Counts{"label.applied": 1, "label.stale": 1}},
+		{"none after one", []said{{true, 1}, {false, 0}}, true, pipeline.Counts{"label.applied": 1, "label.stale": 1}},
+		{"length before digits", []said{{true, 9}, {false, 10}}, false, pipeline.Counts{"label.applied": 1, "label.corrected": 1}},
+		{"one revision, two labels", []said{{true, 3}, {false, 3}}, true, pipeline.Counts{"label.applied": 1, "label.conflict": 1}},
+		{"one revision, one label", []said{{true, 3}, {true, 3}}, true, pipeline.Counts{"label.applied": 2}},
+		{"after a conflict", []said{{true, 3}, {false, 3}, {false, 4}}, false,
+			pipeline.Counts{"label.applied": 1, "label.conflict": 1, "label.corrected": 1}},
+	} {
+		p := i // a partition of its own, so that counters do not mix
+		if err := s.Register(t.Context(), pipeline.Generation{ID: gen, Detector: "d"}, p+1, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		for _, stream := range []pipeline.Stream{pipeline.Detections, pipeline.Labels} {
+			steady[pipeline.Fence](t)(s.Claim(t.Context(), stream, p, "a", &pipeline.NewFence{Offset: -1}))
+		}
+		b := detections("a", -1, 0)
+		b.Partition = p
+		minute, hour := buckets(time.Now())
+		id := "g" + string(rune('a'+i))
+		b.Probes = []pipeline.ProbeRecord{{MediaKey: "m", Generation: id, Fine: minute, Coarse: hour, Decisions: "10"}}
+		apply(t, s, b, pipeline.OK, 0)
+		for off, l := range c.said {
+			b := labels(int64(off)-1, int64(off), pipeline.LabelRecord{MediaKey: "m", Fake: l.fake, Revision: l.revision, Offset: int64(off)})
+			b.Partition = p
+			apply(t, s, b, pipeline.OK, int64(off))
+		}
+		want := pipeline.Counts{"0L": 1, "1L": 1, "1C": 1}
+		if c.fake {
+			want = pipeline.Counts{"0L": 1, "1L": 1, "0C": 1}
+		}
+		equal(t, c.name, sum(t, s, pipeline.Cell{Generation: id, Kind: pipeline.Total})[0], want)
+		equal(t, c.name, steady[[]pipeline.Counts](t)(s.Outcomes(t.Context()))[p], c.count)
+	}
+}

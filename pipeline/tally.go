@@ -1,0 +1,185 @@
+package pipeline
+
+import (
+	"strconv"
+	"strings"
+
+	"shaketable/metrics"
+)
+
+// tally is a set of cells of one generation, added up and taken apart by field.
+//
+// In: counters of any kind of cell. Out: the trials of any series. Every kind of cell has a bin that ends at each
+// tolerance, so RR at a tolerance is exact whichever kind it was counted in.
+type tally struct {
+	generation   Generation
+	skewEdge     int64
+	probes       int64
+	detections   int64
+	cleanFake    int64
+	skewProbes   int64
+	skewBeyond   int64 // deployed score further from ours than the tolerance
+	inconclusive int64
+	reasons      map[string]int64
+	variants     []variantTally // index 0 is the clean picture: labels only
+}
+
+// variantTally is what one variant's fields add up to.
+type variantTally struct {
+	kept, toReal, toFake int64
+	within, strict       []int64 // by tolerance: changed by at most that; and decision kept
+	labelled, correct    int64
+}
+
+func (v *variantTally) probes() int64 { return v.kept + v.toReal + v.toFake }
+
+func newTally(g Generation, skewTolerance float64) *tally {
+	t := &tally{generation: g, skewEdge: metrics.Edge(skewTolerance), reasons: map[string]int64{},
+		variants: make([]variantTally, 1+len(g.Variants))}
+	for i := range t.variants {
+		t.variants[i].within = make([]int64, len(g.Edges))
+		t.variants[i].strict = make([]int64, len(g.Edges))
+	}
+	return t
+}
+
+// add adds the counters of one cell. Fields of a later version of the program are left alone.
+func (t *tally) add(c Counts) {
+	for field, n := range c {
+		switch {
+		case field == FieldProbes:
+			t.probes += n
+		case field == FieldDetections:
+			t.detections += n
+		case field == FieldCleanFake:
+			t.cleanFake += n
+		case field == "":
+		case field[0] == 's':
+			t.addSkew(field[1:], n)
+		case field[0] == 'x':
+			t.inconclusive += n
+			t.reasons[field[1:]] += n
+		default:
+			t.addVariant(field, n)
+		}
+	}
+}
+
+func (t *tally) addSkew(edge string, n int64) {
+	e, err := strconv.ParseInt(edge, 10, 64)
+	if err != nil {
+		return
+	}
+	t.skewProbes += n
+	if e > t.skewEdge {
+		t.skewBeyond += n
+	}
+}
+
+func (t *tally) addVariant(field string, n int64) {
+	at := strings.IndexAny(field, "krfLC")
+	if at < 1 {
+		return
+	}
+	i, err := strconv.Atoi(field[:at])
+	if err != nil || i < 0 || i >= len(t.variants) {
+		return
+	}
+	v := &t.variants[i]
+	switch field[at] {
+	case 'L':
+		v.labelled += n
+		return
+	case 'C':
+		v.correct += n
+		return
+	}
+	if edge, err := strconv.ParseInt(field[at+1:], 10, 64); err == nil {
+		v.addChange(Half(field[at]), edge, n, t.generation.Edges)
+	}
+}
+
+func (v *variantTally) addChange(h Half, edge, n int64, edges []int64) {
+	switch h {
+	case Kept:
+		v.kept += n
+	case ToReal:
+		v.toReal += n
+	case ToFake:
+		v.toFake += n
+	}
+	for j, e := range edges {
+		if edge <= e {
+			v.within[j] += n
+			if h == Kept {
+				v.strict[j] += n
+			}
+		}
+	}
+}
+
+// trials returns the conclusive probes of a series and its failures.
+func (t *tally) trials(s Series) metrics.Trials {
+	if s.Metric == MetricSkew {
+		return metrics.Trials{N: float64(t.skewProbes), K: float64(t.skewBeyond)}
+	}
+	return t.pooled(s.pools, func(v *variantTally) metrics.Trials { return v.trials(s.Metric, s.index(t.generation.Edges)) })
+}
+
+// index is the position of the series' tolerance; -1 for metrics without one.
+func (s Series) index(edges []int64) int {
+	for j, e := range edges {
+		if s.Metric == MetricRR && e == s.Edge {
+			return j
+		}
+	}
+	return -1
+}
+
+func (v *variantTally) trials(m Metric, edge int) metrics.Trials {
+	n := v.probes()
+	switch {
+	case m == MetricRASelf:
+		return metrics.Trials{N: float64(n), K: float64(n - v.kept)}
+	case m == MetricRALabel:
+		return metrics.Trials{N: float64(v.labelled), K: float64(v.labelled - v.correct)}
+	case m == MetricRR && edge >= 0:
+		return metrics.Trials{N: float64(n), K: float64(n - v.within[edge])}
+	}
+	return metrics.Trials{}
+}
+
+// strictTrials counts as a failure what changed by more than the tolerance or turned the decision.
+func (v *variantTally) strictTrials(edge int) metrics.Trials {
+	n := v.probes()
+	return metrics.Trials{N: float64(n), K: float64(n - v.strict[edge])}
+}
+
+// pooled is the mean over families of the mean over their variants. Counters read while a batch arrives can be a little
+// apart from each other; what cannot be a set of trials is read as none, and the next fold sees it whole.
+func (t *tally) pooled(pools [][]int, of func(*variantTally) metrics.Trials) metrics.Trials {
+	var sum metrics.Trials
+	for _, pool := range pools {
+		var family metrics.Trials
+		for _, i := range pool {
+			family = family.Plus(of(&t.variants[i]))
+		}
+		size := float64(len(pool) * len(pools))
+		sum = sum.Plus(metrics.Trials{N: family.N / size, K: family.K / size})
+	}
+	if sum.Validate() != nil {
+		return metrics.Trials{}
+	}
+	return sum
+}
+
+// flips returns how many decisions turned to real and to fake, over the variants of a series.
+func (t *tally) flips(pools [][]int) (toReal, toFake int64) {
+	for _, pool := range pools {
+		for _, i := range pool {
+			toReal += t.variants[i].toReal
+			toFake += t.variants[i].toFake
+		}
+	}
+	return toReal, toFake
+}

@@ -1,0 +1,203 @@
+package pipeline
+
+import (
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"shaketable/metrics"
+	"shaketable/perturb"
+)
+
+// TestTallyAgreesWithTheReadings counts random probes through the Meter and holds every series, from every kind of cell,
+// against a count of the readings themselves.
+func TestTallyAgreesWithTheReadings(t *testing.T) {
+	w := newWorld(3)
+	g := w.release("1")
+	g.Variants = append(g.Variants, perturb.Variant{Family: "fgsm_self", Severity: 1, Parameter: "1/255"})
+	m, err := NewMeter(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(5, 5))
+	cells := map[Cell]Counts{}
+	var readings []Reading
+	at := BucketsAt(w.now, time.Minute, time.Hour)
+	for range 400 {
+		probs := []float64{rng.Float64()}
+		for range g.Variants {
+			probs = append(probs, math.Min(1, math.Max(0, probs[0]+.2*(rng.Float64()-.5))))
+		}
+		r, err := m.Measure(probs, rng.Float64())
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Count(r, at, cells)
+		readings = append(readings, r)
+	}
+	m.CountInconclusive(ReasonMemory, at, cells)
+	for _, kind := range []CellKind{Total, Fine, Coarse} {
+		tt := newTally(g, .05)
+		for c, counts := range cells {
+			if c.Kind == kind {
+				tt.add(counts)
+			}
+		}
+		if tt.probes != 400 || tt.inconclusive != 1 || tt.reasons[ReasonMemory] != 1 || tt.skewProbes != 400 {
+			t.Errorf("%s: %d probes, %d inconclusive, %d with a deployed score", kind, tt.probes, tt.inconclusive, tt.skewProbes)
+		}
+		list, _ := SeriesOf(g, nil)
+		for _, s := range list {
+			got, want := tt.trials(s), count400(s, g, readings)
+			if math.Abs(got.N-want.N) > 1e-9 || math.Abs(got.K-want.K) > 1e-9 {
+				t.Errorf("%s %s: %+v, want %+v", kind, s.Name(), got, want)
+			}
+		}
+	}
+}
+
+// count400 is the definition: per probe the mean over families of the mean over variants of "failed".
+func count400(s Series, g Generation, readings []Reading) (sum metrics.Trials) {
+	for _, r := range readings {
+		if s.Metric == MetricRALabel {
+			return metrics.Trials{} // no label was given
+		}
+		sum.N++
+		if s.Metric == MetricSkew {
+			if r.Skew > 50_000 {
+				sum.K++
+			}
+			continue
+		}
+		byFamily := map[string][]float64{}
+		for i, v := range g.Variants {
+			natural := v.Family != "fgsm_self"
+			if s.Scope == ScopeDetector && !natural || s.Scope != ScopeDetector && v.Family != s.Family ||
+				s.Scope == ScopeVariant && v.Parameter != s.Parameter {
+				continue
+			}
+			failed := 0.
+			if s.Metric == MetricRASelf && r.Changes[i].Half != Kept || s.Metric == MetricRR && r.Changes[i].Ticks > s.Edge {
+				failed = 1
+			}
+			byFamily[v.Family] = append(byFamily[v.Family], failed)
+		}
+		for _, fs := range byFamily {
+			mean := 0.
+			for _, f := range fs {
+				mean += f / float64(len(fs))
+			}
+			sum.K += mean / float64(len(byFamily))
+		}
+	}
+	return sum
+}
+
+func TestTallyLeavesStrangeFieldsAlone(t *testing.T) {
+	g := Generation{Variants: productionVariants()[:1], Edges: []int64{50_000}}
+	tt := newTally(g, .05)
+	tt.add(Counts{"": 1, "k": 1, "s": 1, "sx": 1, "7k50000": 1, "-1k50000": 1, "1k": 1, "1z9": 1, "n": 3, "1k50000": 2, "1f1000000": 1, "future": 9})
+	if tt.probes != 3 || tt.skewProbes != 0 {
+		t.Errorf("%+v", tt)
+	}
+	if got := tt.trials(Series{Metric: MetricRR, Edge: 50_000, Scope: ScopeVariant, pools: [][]int{{1}}}); got != (metrics.Trials{N: 3, K: 1}) {
+		t.Errorf("RR(.05) %+v", got)
+	}
+}
+
+func TestTiersOfTheProductionSuite(t *testing.T) {
+	g := Generation{Edges: DefaultWindowConfig().Edges(), Variants: append(productionVariants(),
+		perturb.Variant{Family: "pgd10_self", Severity: 1, Parameter: "eps=2/255"})}
+	list, missing := SeriesOf(g, map[string]float64{"ra_self": .95, "rr(0.05)/jpeg/q=75": .8, "rr(0.3)": .9})
+	byTier := map[Tier][]string{}
+	for _, s := range list {
+		byTier[s.Tier] = append(byTier[s.Tier], s.id())
+	}
+	pages := []string{"objective:ra_self", "objective:rr(0.05)/jpeg/q=75", "ra_self", "rr(0.05)", "ra_self/jpeg", "rr(0.05)/jpeg"}
+	if got := byTier[Paging]; !slices.Equal(got[:6], pages) || len(got) != 2+2+2*7 {
+		t.Errorf("pages %v", got)
+	}
+	for _, want := range []string{"ra_self/pgd10_self", "rr(0.05)/jpeg/q=40", "ra_label", "skew"} {
+		if !slices.Contains(byTier[Ticketing], want) {
+			t.Errorf("%s is no ticket: %v", want, byTier[Ticketing])
+		}
+	}
+	if !slices.Contains(byTier[LogOnly], "rr(0.1)/gain") || slices.Contains(byTier[LogOnly], "rr(0.1)/gain/0.725") {
+		t.Errorf("log %v", byTier[LogOnly])
+	}
+	if !slices.Equal(missing, []string{"rr(0.3)"}) {
+		t.Errorf("missing %v", missing)
+	}
+	for _, s := range list {
+		if s.Scope == ScopeDetector && len(s.pools) > 7 {
+			t.Errorf("an attack is part of %s", s.Name())
+		}
+	}
+}
+
+func TestCapLeavesTheLeastImportantOut(t *testing.T) {
+	c := scenarioConfig()
+	c.SeriesCap.Page = 5
+	s := play(t, c)
+	s.toWatching()
+	if v := s.tier(Paging); v.Judged != 5 || v.Other != 11 {
+		t.Errorf("cap of 5: %+v", v)
+	}
+	for _, v := range s.last.Series {
+		if v.Name == "ra_self" && !v.Judged || v.Name == "rr(0.05)/saturation" && (v.Judged || v.Why == "") {
+			t.Errorf("%+v", v)
+		}
+	}
+}
+
+func TestBaselineThatLeavesNoRoomIsShownNotJudged(t *testing.T) {
+	s := play(t, scenarioConfig())
+	a := s.w.release("1.0")
+	h := healthy()
+	h.moves = with(h.moves, "jpeg", .95)
+	s.minutes(60, a, 60, h)
+	for _, v := range s.last.Series {
+		if v.Name == "rr(0.05)/jpeg" && (v.Judged || v.Baseline > .1 || v.Total == nil) {
+			t.Errorf("%+v", v)
+		}
+	}
+}
+
+func TestFrozenBaselineIsValidAndPoolsBySuite(t *testing.T) {
+	w := newWorld(9)
+	g := w.release("1")
+	w.pass(time.Minute, g, 500, fragile())
+	totals := maps.Clone(w.cells[Cell{Generation: g.ID, Kind: Total}])
+	b, err := FreezeBaseline(metrics.File, g, totals, w.now, "test", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	smaller := g
+	smaller.Variants = g.Variants[1:] // without jpeg q=75
+	list, _ := SeriesOf(smaller, nil)
+	for _, s := range list {
+		if s.Name() != "rr(0.05)/jpeg" {
+			continue
+		}
+		tt := newTally(g, .05)
+		tt.add(totals)
+		q40 := tt.trials(Series{Metric: MetricRR, Edge: 50_000, Scope: ScopeVariant, pools: [][]int{{2}}})
+		if got, ok := referenceOf(&b, smaller, s); !ok || got != q40 {
+			t.Errorf("a smaller suite is held against %+v, want its own variant's %+v", got, q40)
+		}
+	}
+	larger := g
+	larger.Variants = append(productionVariants(), perturb.Variant{Family: "jpeg", Severity: 5, Parameter: "q=10"})
+	list, _ = SeriesOf(larger, nil)
+	for _, s := range list {
+		if _, ok := referenceOf(&b, larger, s); ok && s.Family == "jpeg" && s.Scope == ScopeFamily {
+			t.Errorf("%s is held against the mean of other variants", s.Name())
+		}
+	}
+	if _, err := FreezeBaseline(metrics.File, g, Counts{}, w.now, "test", nil); err == nil {
+		t.Error("a baseline of nothing was frozen")
+	}
+}
