@@ -25,11 +25,21 @@ demo: build onnxruntime ## the whole line in one process, with a drift to watch 
 test: tools rig fmt-check vet nocgo ## install what the tests need, then format, vet and every test
 	$(GO) test -timeout 9m ./...
 
-acceptance: build rig ## the figures of the acceptance set, and the real Kafka and Redis (needs SHAKETABLE_ACCEPTANCE)
-	$(GO) test -count=1 -timeout 30m -run 'Acceptance' ./...
+# Real detectors, real pictures, the figures of an independent program; then the whole line on a real Kafka and Redis, with
+# workers killed and Redis rolled back. What it prints is worth keeping.
+ACCEPTANCE ?= $(or $(SHAKETABLE_ACCEPTANCE),$(ROOT)/../shared/acceptance)
+FAMILIES   := none,jpeg,gaussian_blur,saturation,gain,brightness,resize
 
-bench: onnxruntime ## the benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+acceptance: build rig ## the long proof: golden figures, then kills, rebalances and losses on a real Kafka and Redis
+	$(BIN)/shaketable evaluate --detectors $(ACCEPTANCE)/detectors.yaml --media $(ACCEPTANCE)/media \
+	  --labels $(ACCEPTANCE)/media/labels.csv --out build/evaluate
+	$(ACCEPTANCE)/compare.py $(ACCEPTANCE)/golden/ra_rr.csv build/evaluate/ra_rr.csv --only $(FAMILIES)
+	SHAKETABLE_ACCEPTANCE=$(ACCEPTANCE) $(GO) test -count=1 -tags acceptance -timeout 80m -v -skip '^TestBench' ./cmd/shaketable
+
+bench: build rig ## speed and memory, each as a ratio to the raw limit in the same run (needs the acceptance data)
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./pipeline/onnx
+	SHAKETABLE_ACCEPTANCE=$(ACCEPTANCE) $(GO) test -count=1 -tags acceptance -timeout 30m -v -run '^TestBench' ./cmd/shaketable
+	$(GO) test -run '^$$' -bench . -timeout 30m ./pipeline/redis ./pipeline/kafka ./pipeline ./perturb ./metrics
 
 fuzz: ## every fuzz target for 10 s
 	@set -e; for p in $$($(GO) list ./...); do \

@@ -12,7 +12,9 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"shaketable/pipeline"
+	"shaketable/pipeline/http"
 	"shaketable/pipeline/kafka"
+	"shaketable/pipeline/otlp"
 	"shaketable/pipeline/redis"
 )
 
@@ -30,6 +32,9 @@ type Config struct {
 	Flow    pipeline.FlowConfig    `yaml:"flow"`
 	Alerts  pipeline.AlertConfig   `yaml:"alerts"`
 
+	Telemetry otlp.Config `yaml:"telemetry"`
+	HTTP      http.Config `yaml:"http"`
+
 	// DetectorsFile names a file with the list of detectors; else they stand here, under detectors.
 	DetectorsFile string              `yaml:"detectors_file,omitempty"`
 	Detectors     []pipeline.Detector `yaml:"detectors,omitempty"`
@@ -38,16 +43,18 @@ type Config struct {
 // Default returns the configuration of a file that says nothing. It names no detectors, so it is not complete.
 func Default() Config {
 	return Config{
-		Kafka:   kafka.DefaultConfig(),
-		Redis:   redis.DefaultConfig(),
-		Decode:  pipeline.DefaultDecodeConfig(),
-		Sample:  pipeline.DefaultSampleConfig(),
-		Join:    pipeline.DefaultJoinConfig(),
-		Prepare: pipeline.DefaultPrepareConfig(),
-		Probe:   pipeline.DefaultProbeConfig(),
-		Window:  pipeline.DefaultWindowConfig(),
-		Flow:    pipeline.DefaultFlow(),
-		Alerts:  pipeline.DefaultAlertConfig(),
+		Kafka:     kafka.DefaultConfig(),
+		Redis:     redis.DefaultConfig(),
+		Decode:    pipeline.DefaultDecodeConfig(),
+		Sample:    pipeline.DefaultSampleConfig(),
+		Join:      pipeline.DefaultJoinConfig(),
+		Prepare:   pipeline.DefaultPrepareConfig(),
+		Probe:     pipeline.DefaultProbeConfig(),
+		Window:    pipeline.DefaultWindowConfig(),
+		Flow:      pipeline.DefaultFlow(),
+		Alerts:    pipeline.DefaultAlertConfig(),
+		Telemetry: otlp.DefaultConfig(),
+		HTTP:      http.DefaultConfig(),
 	}
 }
 
@@ -99,7 +106,8 @@ func (c *Config) settle(doc *document) {
 func (c *Config) paths() []*string {
 	return []*string{&c.DetectorsFile, &c.Sample.KeyFile, &c.Join.Root, &c.Probe.Library, &c.Alerts.File,
 		&c.Kafka.TLS.CAFile, &c.Kafka.TLS.CertFile, &c.Kafka.TLS.KeyFile, &c.Kafka.SASL.PasswordFile,
-		&c.Redis.PasswordFile, &c.Redis.SentinelPasswordFile, &c.Redis.TLS.CAFile, &c.Redis.TLS.CertFile, &c.Redis.TLS.KeyFile}
+		&c.Redis.PasswordFile, &c.Redis.SentinelPasswordFile, &c.Redis.TLS.CAFile, &c.Redis.TLS.CertFile, &c.Redis.TLS.KeyFile,
+		&c.Telemetry.OTLP.CAFile, &c.Telemetry.OTLP.HeadersFile}
 }
 
 // loadDetectors reads the detectors from the file itself or from the one that it names. The faults carry the file that

@@ -51,6 +51,8 @@ func (c *Config) validate() []problem {
 	add("window", c.Window.Validate()...)
 	add("flow", validateFlow(c.Flow)...)
 	add("alerts", c.Alerts.Validate()...)
+	add("telemetry", c.Telemetry.Validate()...)
+	add("http", c.HTTP.Validate()...)
 	return append(ps, c.across()...)
 }
 

@@ -1,22 +1,27 @@
 package perturb
 
+import "shaketable/perturb/graph"
+
 // brightnessOffsets are those of ImageNet-C (Hendrycks and Dietterich, ICLR 2019, arXiv 1903.12261), for pixels in [0,1].
 func brightnessOffsets() [5]string { return [5]string{"0.1", "0.2", "0.3", "0.4", "0.5"} }
 
-// emitBrightness raises the value of HSV: V = max(R,G,B), V' = min(V + v, 1), x' = x V'/V, and x' = V' where V = 0.
-// Hue and saturation stay. Bounds: x' <= V' <= 1.
+// emitBrightness raises the value of HSV: V = max(R,G,B), V' = min(V + v, 1), x' = x/V V', and x' = V' where V = 0. Hue and
+// saturation stay. Bounds: x' <= V' <= 1.
 //
-// Black has no ratio V'/V. Instead of a branch, pixels are raised to at least 2^-20 (of 255): black then becomes grey of value
-// V', and a channel that is 0 beside a channel of 1 or more ends below 2^-12, which rounds to 0 as it should.
+// Computed in [0,1] and in this order, as other programs do: with v = .1, .3 or .5 the largest channel of every pixel ends on
+// a half, and exact halves would all go up, half a level for the whole picture; float32 lets them fall to either side, the
+// same on every machine. Black has no ratio x/V. Instead of a branch, pixels are raised to at least 2^-30: black then
+// becomes grey of value V', and a channel that is 0 beside one that is not ends far below half a level.
 func emitBrightness(c *canvas, severities []int) []string {
-	floor := c.b.Float(1. / (1 << 20))
+	white, floor := c.b.Float(255), c.b.Float(1./(1<<30))
 	r, g, b := c.channels()
-	value := c.b.Call("Max", r, g, b, floor)
-	pixels := c.b.Call("Max", c.scaled(c.pixels(), halvesUp), floor)
+	value := c.b.Call("Max", c.b.Call("Div", c.b.Call("Max", r, g, b), white), floor)
+	ratio := c.b.Call("Div", c.b.Call("Max", c.b.Call("Div", c.pixels(), white), floor), value)
 	var out []string
 	for _, offset := range levels(brightnessOffsets(), severities) {
-		raised := c.b.Call("Min", c.b.Call("Add", value, c.b.Float(float32(255*offset))), c.b.Float(255))
-		out = append(out, c.store(c.b.Call("Mul", pixels, c.b.Call("Div", raised, value))))
+		raised := c.b.Call("Min", c.b.Call("Add", value, c.b.Float(float32(offset))), c.b.Float(1))
+		x := c.scaled(c.b.Call("Mul", ratio, raised), 255)
+		out = append(out, c.b.Cast(c.b.Call("Add", x, c.b.Float(.5)), graph.Uint8)) // within [0,256): the cast cuts off
 	}
 	return out
 }

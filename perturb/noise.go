@@ -27,9 +27,9 @@ const (
 //
 // z comes from a counter, not from a generator with a state: a pair of normals of index i is a function of (seed of the
 // media, severity, i) alone, so that replay, batching, and another machine give the same pixels. An odd 32-bit word
-// v = k0 + 2 i A is mixed by v <- v (v + k1), v <- v + 2 [v / 2^15], v <- v (v + k2), with wrapping products: they carry
-// every bit upwards, and the division, in float32, carries the upper bits down (without it, lags of powers of two are
-// correlated for some keys). Only the upper bits are used; v (v + k3) gives a second word. Box and Muller
+// v = k0 + 2 i A is mixed by v <- v (v + k1), v <- v + 2 [v / 2^15], with wrapping products, which carry every bit upwards,
+// and a division in float32, which carries the upper bits down (without it, lags of powers of two are correlated for some
+// keys). Of the two words v (v + k2) and v (v + k3) only the upper bits matter. Box and Muller
 // (1958): sqrt(-2 ln u) (cos t, sin t), with u = |first word| / 2^31, never 0 because the word is odd, and t = pi (second
 // word) / 2^31.
 func emitNoise(c *canvas, severities []int) []string {
@@ -88,8 +88,8 @@ func (c *canvas) normals(index string, keys []string, sigma float32) string {
 	mix := func(v, key string) string { return c.b.Call("Mul", v, c.b.Call("Add", v, key)) }
 	v := mix(c.b.Call("Add", index, keys[0]), keys[1])
 	down := c.b.Cast(c.scaled(c.b.Cast(v, graph.Float32), 1./(1<<15)), graph.Int32)
-	v = mix(c.b.Call("Add", v, c.b.Call("Add", down, down)), keys[2])
-	t := mix(v, keys[3])
+	v = c.b.Call("Add", v, c.b.Call("Add", down, down))
+	v, t := mix(v, keys[2]), mix(v, keys[3])
 	// r = sigma sqrt(-2 ln(|v|/2^31)) = sqrt(sigma^2 (ln 2^62 - ln v^2)); 2e-5 keeps rounding from making it negative
 	word := c.b.Cast(v, graph.Float32)
 	logarithm := c.b.Call("Log", c.b.Call("Mul", word, word))

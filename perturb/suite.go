@@ -5,7 +5,7 @@
 //	                                                 └─► …                               ┘   │ chunk by chunk
 //	                       p float32 [1+K,N] ◄─ probability of fake ◄─ detector ◄─ pre-process ┘
 //
-// Every family works on RGB in 0..255, clips, and rounds to an integer, halves up; so
+// Every family works on RGB, clips, and rounds to an integer of 0..255, halves up (brightness: see there); so
 // variants are exact as uint8, and the picture that is scored is a picture that could be stored. Only operators with
 // CPU and CUDA kernels are used, and only the number of pictures N is open: all other shapes are constants of the graph.
 package perturb

@@ -80,7 +80,7 @@ func referenceOf(b *metrics.Baseline, g Generation, s Series) (metrics.Trials, b
 	return sum, len(s.pools) > 0
 }
 
-// hand gives a generation that has just appeared what its predecessor leaves. While the predecessor is itself in an
+// hand gives a generation that traffic has just reached what its predecessor leaves. While the predecessor is itself in an
 // episode that is not its counts but the baseline it fails against: a bad version must not excuse the next one.
 func (r *run) hand(to *GenerationState, g Generation) {
 	before, ok := r.registration(r.st.Choice.Active)
@@ -96,7 +96,7 @@ func (r *run) hand(to *GenerationState, g Generation) {
 		}
 		return
 	}
-	reason := fmt.Sprintf("rates of version %s when version %s appeared", before.Version, g.Version)
+	reason := fmt.Sprintf("rates of version %s when traffic first reached version %s", before.Version, g.Version)
 	b, err := FreezeBaseline(metrics.Predecessor, before.Generation, r.in.Totals[before.ID], r.mark, reason,
 		func(_ string, t metrics.Trials) bool { return t.N >= float64(r.m.cfg.Predecessor.MinProbes) })
 	if err == nil { // an error says that it had too few probes

@@ -285,7 +285,7 @@ func (r *run) monitorWords() string {
 
 func (r *run) actionWords(lead *judged, onset time.Time) string {
 	if lead.Metric == MetricSkew {
-		return "compare the model, threshold and pre-processing that are deployed with the ones in the configuration; run `shaketable verify`."
+		return "compare the model, threshold and pre-processing that are deployed with the ones in the configuration."
 	}
 	if g := r.st.Generations[r.st.Previous]; g != nil && r.rollOut(onset) {
 		return fmt.Sprintf("stop the roll-out of version %s, or go back to version %s, until its figures under %s are understood.",

@@ -15,7 +15,7 @@ func (r *run) endWords(e *Episode, state AlertState, lead *judged, t *Transition
 		summary = fmt.Sprintf("%straffic moved from version %s to version %s, which has no baseline yet: the alert on %s is closed without a verdict",
 			head, e.Version, r.active.Version, e.Rule)
 		lines := []string{"What: " + strings.TrimPrefix(summary, head) + ".", lasted,
-			fmt.Sprintf("First: watch version %s by hand until it has a baseline, or freeze one.", r.active.Version)}
+			fmt.Sprintf("First: watch version %s by hand until it has a baseline.", r.active.Version)}
 		return summary, strings.Join(append(lines, r.links()...), "\n")
 	}
 	why := "recovered"
@@ -48,11 +48,11 @@ func (r *run) trustWords(next, before Trust) (summary, text string) {
 	case StateNoData:
 		summary = head + "the robustness monitor has no data: " + next.Reason
 		lines = append(lines, "What: "+next.Reason+". Alerts on robustness neither begin nor end meanwhile.", "Monitor: "+r.monitorWords(),
-			"First: check that detections arrive and that workers run (`shaketable doctor`).")
+			"First: check that detections arrive and that workers run: their /readyz says what is wrong.")
 	case StateUntrusted:
 		summary = head + "the robustness figures are not to be trusted: " + next.Reason
 		lines = append(lines, "What: "+next.Reason+". Alerts on robustness are held back meanwhile.", "Monitor: "+r.monitorWords(),
-			"First: compare the deployed model with the configured one (`shaketable verify`), and look at the reasons of failed probes.")
+			"First: compare the deployed model with the configured one, and look at the reasons of failed probes.")
 	default:
 		summary = head + "the robustness monitor works again"
 		lines = append(lines, fmt.Sprintf("What: the monitor works again after %s. Before: %s.", rounded(r.mark.Sub(before.Since)), before.Reason),

@@ -143,7 +143,7 @@ func TestRollOutFiresOnceAndWayBackResolvesOnce(t *testing.T) {
 	s := play(t, scenarioConfig())
 	a := s.toWatching()
 	b := s.w.release("1.1")
-	s.minutes(5, a, 60, healthy()) // the predecessor is frozen when the new one appears
+	s.minutes(5, a, 60, healthy())
 	fired := of(Paging, s.minutes(60, b, 60, fragile()))
 	if states(fired) != "firing" {
 		t.Fatalf("roll-out of a fragile version: page transitions %q, want one firing", states(fired))
@@ -164,6 +164,24 @@ func TestRollOutFiresOnceAndWayBackResolvesOnce(t *testing.T) {
 	}
 	if again := of(Paging, s.minutes(120, a, 60, healthy())); len(again) != 0 {
 		t.Errorf("after the way back: %q", states(again))
+	}
+}
+
+// A configuration may list the next version from the first day: what its predecessor leaves is frozen when traffic reaches
+// it, not when a worker registers it.
+func TestVersionListedLongBeforeItsRollOutHasAPredecessor(t *testing.T) {
+	t.Parallel()
+	s := play(t, scenarioConfig())
+	b := s.w.release("1.1")
+	a := s.w.release("1.0")
+	s.minutes(60, a, 60, healthy())
+	fired := of(Paging, s.minutes(60, b, 60, fragile()))
+	if states(fired) != "firing" {
+		t.Fatalf("roll-out: page transitions %q, want one firing", states(fired))
+	}
+	held := s.last.Baselines[0]
+	if held.Kind != metrics.Predecessor || !strings.Contains(held.Reason, "when traffic first reached version 1.1") {
+		t.Errorf("held against %+v, want the rates of version 1.0", held)
 	}
 }
 

@@ -159,7 +159,7 @@ func (c ProbeConfig) Validate() []error {
 
 // How the ids of example media appear in the store, in alerts and on the page.
 const (
-	IDsHashed = "hash" // keyed hash: `shaketable explain` finds it for who has the raw id
+	IDsHashed = "hash" // keyed hash of the id
 	IDsRaw    = "raw"
 	IDsNone   = "none"
 )

@@ -47,7 +47,9 @@ type GenerationState struct {
 	First  time.Time `json:"first,omitzero"`
 	Active time.Time `json:"active,omitzero"`
 	Back   time.Time `json:"back,omitzero"`
-	// Handed is what the previous generation left when this one appeared; nil if there was none.
+	// Met says that live traffic has reached it.
+	Met bool `json:"met,omitempty"`
+	// Handed is what the previous generation left when traffic first reached this one; nil if there was none.
 	Handed *metrics.Baseline `json:"handed,omitempty"`
 	// Baselines are frozen: the first one that has a series serves it.
 	Baselines []metrics.Baseline      `json:"baselines,omitempty"`

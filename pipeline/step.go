@@ -119,14 +119,19 @@ func (r *run) tick() {
 	r.st.Watermark, r.st.Folded = r.mark, r.in.Now
 }
 
-// appear takes note of generations that workers have registered since the last fold.
+// appear takes note of generations that workers have registered since the last fold. What the predecessor leaves is frozen
+// when live traffic first reaches a generation, not when a worker is told of it: a configuration may list the next version
+// long before it is rolled out.
 func (r *run) appear() {
 	for _, g := range candidates(r.in.Generations, r.st.Choice.Active) {
 		gs := r.st.Generations[g.ID]
 		if gs == nil {
 			gs = &GenerationState{Version: g.Version, Since: g.Since, Series: map[string]*SeriesState{}}
-			r.hand(gs, g.Generation)
 			r.st.Generations[g.ID] = gs
+		}
+		if !gs.Met && r.in.Totals[g.ID][FieldDetections] > 0 {
+			gs.Met = true
+			r.hand(gs, g.Generation)
 		}
 		if gs.First.IsZero() && r.in.Totals[g.ID][FieldProbes] > 0 {
 			gs.First = r.mark

@@ -62,14 +62,15 @@ func newLine(store *redis.Store, versions []*deployment, log *slog.Logger) (*pip
 	for _, v := range versions {
 		subjects = append(subjects, v.subject)
 	}
-	flow := pipeline.DefaultFlow()
+	flow, join := pipeline.DefaultFlow(), pipeline.DefaultJoinConfig()
 	flow.Drain = time.Second
+	join.Window, join.BufferBytes = time.Minute, 8<<20 // a picture and its detection are produced together
 	return &pipeline.Line{
 		Store: store, Roster: pipeline.NewRoster(subjects), Sampler: pipeline.NewSampler(secret()), Rate: 1,
 		Decode: decoder.Decode, Labels: labels.Decode,
 		Prober: &pipeline.Prober{Store: store, Timeout: 10 * time.Second, ClaimFor: time.Hour,
 			Prepare: pipeline.NewPreparer(pipeline.DefaultPrepareConfig()).Prepare, Slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0))},
-		Join: pipeline.DefaultJoinConfig(), Window: windowConfig(), Flow: flow, Config: "demo",
+		Join: join, Window: windowConfig(), Flow: flow, Config: "demo",
 		Now: time.Now, Nonce: func() string { return hex.EncodeToString(secret()) }, Log: log,
 		Health: &pipeline.Health{}, Stats: &pipeline.Stats{},
 	}, nil

@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"net"
 	"net/http"
+	"sort"
 	"time"
 )
 
@@ -29,7 +30,7 @@ func newPage(record *Record) (http.Handler, error) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
 		view := record.View()
-		view.Points, view.Families = notNil(view.Points), notNil(view.Families)
+		view.Points, view.Families = drawn(view), notNil(view.Families)
 		json.NewEncoder(w).Encode(view)
 	})
 	for _, name := range []string{"style.css", "app.js"} {
@@ -46,6 +47,22 @@ func policy(next http.Handler) http.Handler {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		next.ServeHTTP(w, r)
 	})
+}
+
+// drawn are the points that the page draws: the last five minutes of a demo without an end, else all, thinned out to what
+// a chart can show.
+func drawn(v View) []Point {
+	const most = 600
+	if v.Duration == 0 {
+		first := sort.Search(len(v.Points), func(i int) bool { return v.Points[i].T >= v.Elapsed-300 })
+		return notNil(v.Points[first:])
+	}
+	step := len(v.Points)/most + 1
+	points := make([]Point, 0, most)
+	for i := 0; i < len(v.Points); i += step {
+		points = append(points, v.Points[i])
+	}
+	return points
 }
 
 // notNil makes an empty list [] in JSON instead of null.

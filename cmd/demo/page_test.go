@@ -80,6 +80,19 @@ func TestStateOfAnEmptyRecordHasLists(t *testing.T) {
 	}
 }
 
+func TestDrawnIsBounded(t *testing.T) {
+	for _, duration := range []float64{0, 7200} {
+		v := View{Duration: duration, Elapsed: 7200}
+		for i := range 7200 {
+			v.Points = append(v.Points, Point{T: float64(i)})
+		}
+		got := drawn(v)
+		if len(got) < 290 || len(got) > 600 || got[len(got)-1].T < 7180 {
+			t.Errorf("duration %g: %d points up to %g s", duration, len(got), got[len(got)-1].T)
+		}
+	}
+}
+
 // In a real browser, on a telephone and on a desk: no error, no request elsewhere, nothing wider than the screen.
 func TestPageInBrowser(t *testing.T) {
 	const browser = "/usr/bin/chromium"

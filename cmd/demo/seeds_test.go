@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
@@ -20,6 +21,7 @@ type stream struct {
 	readings [][]pipeline.Reading // by version
 	cells    map[pipeline.Cell]pipeline.Counts
 	known    []pipeline.Registration
+	now      time.Time // watermark
 }
 
 // The demo must fire whatever the pictures, after the roll-out and never before, also on a machine that is so busy that
@@ -33,7 +35,7 @@ func TestFiresForEverySeed(t *testing.T) {
 	readings := make([][]pipeline.Reading, len(versions))
 	for i, v := range versions {
 		defer v.close()
-		readings[i] = probeSome(t, v, 250)
+		readings[i] = probeSome(t, v, 200)
 	}
 	for _, rate := range []int{12, 40} {
 		var delays []int
@@ -91,7 +93,12 @@ func (s *stream) play(t *testing.T, rate, seconds int) (fired, rolled int) {
 			s.probe(len(s.known)-1, now)
 			read++
 		}
-		result, err := machine.Step(state, s.input(now))
+		s.now = now
+		in, err := machine.Read(t.Context(), s, nil, "traces", state, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := machine.Step(state, in)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,21 +124,21 @@ func (s *stream) probe(version int, at time.Time) {
 	meter.Count(s.readings[version][s.rng.IntN(len(s.readings[version]))], buckets, s.cells)
 }
 
-// input is what the ledger would answer.
-func (s *stream) input(now time.Time) pipeline.FoldInput {
-	in := pipeline.FoldInput{Now: now, Generations: slices.Clone(s.known), Totals: map[string]pipeline.Counts{}, Recent: map[string]int64{},
-		Fences: []pipeline.Fence{{Stream: pipeline.Detections, Watermark: now, Record: now}}, Cells: map[pipeline.Cell]pipeline.Counts{}}
-	oldest := now.Add(-alertConfig().Windows[0]).Unix()
-	for cell, counts := range s.cells {
-		switch {
-		case cell.Kind == pipeline.Total:
-			in.Totals[cell.Generation] = maps.Clone(counts)
-		case cell.Kind == pipeline.Fine:
-			in.Cells[cell] = maps.Clone(counts)
-			if cell.Start > oldest {
-				in.Recent[cell.Generation] += counts[pipeline.FieldDetections]
-			}
-		}
+// Sum implements [pipeline.Ledger].
+func (s *stream) Sum(_ context.Context, cells []pipeline.Cell) ([]pipeline.Counts, error) {
+	out := make([]pipeline.Counts, len(cells))
+	for i, c := range cells {
+		out[i] = maps.Clone(s.cells[c])
 	}
-	return in
+	return out, nil
+}
+
+// Fences implements [pipeline.Ledger].
+func (s *stream) Fences(context.Context, pipeline.Stream) ([]pipeline.Fence, error) {
+	return []pipeline.Fence{{Stream: pipeline.Detections, Watermark: s.now, Record: s.now}}, nil
+}
+
+// Generations implements [pipeline.Ledger].
+func (s *stream) Generations(context.Context, string) ([]pipeline.Registration, error) {
+	return slices.Clone(s.known), nil
 }

@@ -18,7 +18,7 @@ const (
 )
 
 // keepMedia is how long the broker keeps records: pictures are the bulk, and a demo that runs all day must not grow.
-const keepMedia = 15 * time.Second
+const keepMedia = 2 * time.Minute
 
 // servers are the embedded Kafka and Redis.
 type servers struct {
@@ -32,7 +32,8 @@ func startServers() (*servers, error) {
 		return nil, fmt.Errorf("starting the embedded Kafka: %w", err)
 	}
 	for _, topic := range []string{topicMedia, topicDetections, topicLabels} {
-		retention := map[string]string{"retention.ms": fmt.Sprint(keepMedia.Milliseconds()), "segment.ms": "10000"}
+		// The broker frees memory by segments: small ones, so that what is kept is little more than what is asked for.
+		retention := map[string]string{"retention.ms": fmt.Sprint(keepMedia.Milliseconds()), "segment.bytes": "4194304"}
 		if err := cluster.CreateTopic(topic, partitions, retention); err != nil {
 			cluster.Close()
 			return nil, fmt.Errorf("creating topic %s: %w", topic, err)

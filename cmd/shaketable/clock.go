@@ -31,8 +31,10 @@ func (s *service) clock(ctx context.Context) error {
 		if err != nil {
 			return configError{fmt.Errorf("detector %s: %w", d.Name, err)}
 		}
+		s.gauges.judges(alerter)
 		all.Go(func() { alerter.Run(ctx) })
 	}
+	all.Go(func() { s.watchOutbox(ctx, s.sinks()) })
 	all.Wait()
 	return nil
 }
@@ -43,7 +45,8 @@ func (s *service) alerter(d pipeline.Detector, known []metrics.Baseline) (*pipel
 		return nil, err
 	}
 	return pipeline.NewAlerter(pipeline.AlerterOptions{Detector: d.Name, Owner: s.owner, Machine: machine, Ledger: s.store, Seat: s.store,
-		Outbox: s.store, Sinks: s.sinks(), Examples: s.store, Log: s.log.With("detector", d.Name)}), nil
+		Outbox: s.store, Sinks: s.sinks(), Examples: s.store,
+		Delivered: s.telemetry.Delivered, Log: s.log.With("detector", d.Name)}), nil
 }
 
 // baselines reads the file of an evaluation, if the configuration names one.
@@ -62,5 +65,11 @@ func (s *service) baselines() ([]metrics.Baseline, error) {
 	return list, nil
 }
 
-// sinks are where transitions go.
-func (s *service) sinks() []pipeline.Sink { return nil }
+// sinks are where transitions go. Without a receiver of OTLP there is none, and alerts are in the log, on the page and in
+// the metrics only.
+func (s *service) sinks() []pipeline.Sink {
+	if sink := s.telemetry.Sink(); sink != nil {
+		return []pipeline.Sink{sink}
+	}
+	return nil
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -58,7 +59,7 @@ func newEvaluateCommand() *cobra.Command {
 	f.StringVar(&o.media, "media", "", "folder with PNG, JPEG, WebP or GIF pictures (required)")
 	f.StringVar(&o.labels, "labels", "", "CSV file with the columns file and label")
 	f.StringVar(&o.suite, "suite", "deepfake-v1", "perturbation suite: "+strings.Join(perturb.Suites(), " or "))
-	f.StringVar(&o.device, "device", "auto", "auto, cpu or cuda:N")
+	f.StringVar(&o.device, "device", "cpu", "cpu, cuda:N, or auto (a GPU if there is one)")
 	f.IntVar(&o.parallel, "parallel", 0, "runs at once (default: one per processor)")
 	f.StringVar(&o.out, "out", "", "folder for the results, made if it is missing (required)")
 	return c
@@ -149,6 +150,9 @@ func (o evaluateOptions) checkFlags() (perturb.Suite, error) {
 	}
 	if o.parallel < 0 || o.parallel > 1024 {
 		return perturb.Suite{}, fmt.Errorf("--parallel: %d must be 0 to 1024", o.parallel)
+	}
+	if info, err := os.Stat(o.out); err == nil && !info.IsDir() {
+		return perturb.Suite{}, fmt.Errorf("--out: %s is a file: give a folder, or one that is not there yet", o.out)
 	}
 	suite, err := perturb.Lookup(o.suite)
 	if err != nil {

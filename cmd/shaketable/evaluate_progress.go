@@ -89,7 +89,7 @@ func (p *progress) show() {
 		fmt.Fprintln(p.w, text)
 		return
 	}
-	const bar = 24
+	const bar = 12
 	full := bar * p.done / max(p.total, 1)
 	line := "[" + strings.Repeat("#", full) + strings.Repeat(".", bar-full) + "] " + text
 	fmt.Fprintf(p.w, "\r\x1b[K%.*s", p.width-1, line)

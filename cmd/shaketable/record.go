@@ -25,6 +25,7 @@ const registerEvery = 15 * time.Second
 
 // record opens the record path and works until ctx is done.
 func (s *service) record(ctx context.Context) (err error) {
+	s.health.Set("start", errors.New("detectors are being loaded"))
 	source, err := kafka.NewSource(s.cfg.Kafka, s.log.With("part", "kafka"))
 	if err != nil {
 		return configError{err}
@@ -51,6 +52,7 @@ func (s *service) record(ctx context.Context) (err error) {
 		return err
 	}
 	go s.keepRegistered(ctx, source, subjects)
+	s.health.Set("start", nil)
 	s.log.Info("reading detections", "topic", s.cfg.Kafka.Topics.Detections, "rate", s.cfg.Sample.Rate, "detectors", len(subjects))
 	return pipeline.NewWorker(line, source).Run(ctx)
 }
@@ -80,6 +82,7 @@ func (s *service) subjects(ctx context.Context) (list []*pipeline.Subject, close
 			return nil, nil, errors.Join(configError{err}, closeAll())
 		}
 		models = append(models, model)
+		s.gauges.runs(d, model)
 		g := pipeline.NewGeneration(d, model.Digest(), suite, s.cfg.Window.Edges(), model.Plan())
 		meter, err := pipeline.NewMeter(g)
 		if err != nil {
@@ -145,7 +148,7 @@ func (s *service) prober() *pipeline.Prober {
 		parallel = defaultParallel()
 	}
 	return &pipeline.Prober{Store: s.store, Prepare: pipeline.NewPreparer(s.cfg.Prepare).Prepare, Timeout: s.cfg.Probe.Timeout,
-		ClaimFor: claimFor, Slots: make(chan struct{}, 4*parallel)}
+		ClaimFor: claimFor, Slots: make(chan struct{}, 4*parallel), Observe: s.telemetry.Probed}
 }
 
 // register tells the clock path what is probed, and over how many partitions to sum.

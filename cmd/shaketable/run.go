@@ -14,6 +14,8 @@ import (
 
 	"shaketable/config"
 	"shaketable/pipeline"
+	"shaketable/pipeline/http"
+	"shaketable/pipeline/otlp"
 	"shaketable/pipeline/redis"
 )
 
@@ -62,12 +64,17 @@ type service struct {
 	stats  *pipeline.Stats
 	now    func() time.Time
 	owner  string
+
+	telemetry *otlp.Telemetry
+	watchdog  *http.Watchdog
+	gauges    gauges
 }
 
 // runWorker wires the parts in the order in which they need each other, and runs them until ctx is done:
 //
 //	store ─┬─► record path: kafka source ─► line (decode … probe … window) ─► store
-//	       └─► clock path: one alerter per detector ─► sinks
+//	       ├─► clock path: one alerter per detector ─► sinks
+//	       └─► surfaces: livez, readyz, metrics, state, page
 //
 // Every part is closed where it was opened, last opened first.
 func runWorker(ctx context.Context, cfg config.Config, role string, log *slog.Logger) (err error) {
@@ -75,6 +82,15 @@ func runWorker(ctx context.Context, cfg config.Config, role string, log *slog.Lo
 	if s.digest, err = cfg.Digest(); err != nil {
 		return err
 	}
+	if err := s.openTelemetry(ctx); err != nil {
+		return configError{err}
+	}
+	// A receiver that is away is no failure of the work; it has been told in the log.
+	defer func() {
+		if err := s.telemetry.Shutdown(ctx); err != nil {
+			log.Warn("the last telemetry was not delivered", "error", err)
+		}
+	}()
 	redis.LogTo(func(ctx context.Context, message string) { log.WarnContext(ctx, message, "part", "redis") })
 	if s.store, err = redis.Open(cfg.Redis); err != nil {
 		return configError{err}
@@ -83,9 +99,16 @@ func runWorker(ctx context.Context, cfg config.Config, role string, log *slog.Lo
 	if err := s.checkStore(ctx); err != nil {
 		return err
 	}
+	server, err := s.serve(role)
+	if err != nil {
+		return configError{err}
+	}
+	defer func() { err = errors.Join(err, server.Close()) }()
+	defer context.AfterFunc(ctx, func() { s.health.Set("process", errors.New("is shutting down")) })()
 	group, ctx := errgroup.WithContext(ctx)
 	if role != roleAlert {
 		group.Go(func() error { return s.record(ctx) })
+		group.Go(func() error { return s.watch(ctx) })
 	}
 	if role != roleProbe {
 		group.Go(func() error { return s.clock(ctx) })

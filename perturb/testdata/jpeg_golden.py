@@ -28,7 +28,7 @@ def picture(h, w):
     return np.clip(out + .5, 0, 255).astype(np.uint8)
 
 
-for h, w in [(256, 256), (61, 75)]:
+for h, w in [(256, 256), (61, 75), (16, 16), (17, 40)]:
     source = Image.fromarray(picture(h, w))
     source.save(f"jpeg_{h}x{w}.png", optimize=True)
     for q in (90, 75, 60, 40, 25):

@@ -3,6 +3,7 @@
 //	Source ── ConsumerGroup ── generation ──► one serve per partition number        source.go, assign.go, generation.go
 //	  Assignment.Log(stream) ──► Log ── Fetch, At, Bounds                             log.go, offsets.go, topicid.go
 //	     fetch.go: one Fetch request and its raw answer     batch.go: batches ──► records
+//	  Source.Lag: how far behind                                                      lag.go
 //	Producer ── Produce, Bury (dead letters)                                          producer.go
 //	Preflight: what must be true of the cluster before a worker joins                 preflight.go
 //
@@ -20,5 +21,5 @@
 // reader: that one forgets the last offset of a batch, so that it can't pass a batch whose tail was compacted away, and
 // gives records of topics with LogAppendTime the producer's time.
 //
-// Works with Kafka 2.1 to 4.x; the versions of requests that kafka-go sends are the oldest that 4.0 accepts.
+// Works with Kafka 2.1 to 4.x (the tests run on 4.1); the versions of requests that kafka-go sends are the oldest that 4.0 accepts.
 package kafka

@@ -13,11 +13,11 @@ import (
 // What the demo shows must be true of the detectors themselves: verdicts as good and as stable, scores far less stable.
 func TestVersionsDifferInRRAlone(t *testing.T) {
 	needRuntime(t)
-	versions, err := fit(t.Context(), 41, 200)
+	versions, err := fit(t.Context(), 41, 150)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := compare(t.Context(), 42, 200, versions)
+	f, err := compare(t.Context(), 42, 150, versions)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestCommittedDetectorsLoad(t *testing.T) {
 	if len(versions) != 2 || versions[0].name != "1.0" || versions[1].name != "1.1" {
 		t.Fatalf("detectors.yaml lists %d versions, want 1.0 and 1.1", len(versions))
 	}
-	f, err := compare(t.Context(), 43, 200, versions)
+	f, err := compare(t.Context(), 43, 100, versions)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,197 @@
+package http
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"shaketable/pipeline"
+)
+
+//go:embed page
+var assets embed.FS
+
+// assetNames are the files that are served as they are.
+func assetNames() []string { return []string{"style.css", "app.js", "icon.svg"} }
+
+// page is the state for people. It is complete without a script; the script only fetches it again.
+type page struct {
+	cache    *cache
+	template *template.Template
+	options  Options
+}
+
+func newPage(c *cache, o Options) (*page, error) {
+	t, err := template.New("page.html").Funcs(template.FuncMap{"percent": percent, "at": clock, "ago": ago, "per": perHundred,
+		"words": stateWords}).ParseFS(assets, "page/page.html")
+	if err != nil {
+		return nil, fmt.Errorf("page: %w", err)
+	}
+	return &page{cache: c, template: t, options: o}, nil
+}
+
+// shown is what the template is given.
+type shown struct {
+	At        time.Time
+	Fault     string // why the state can't be shown
+	Faults    []string
+	Detectors []detector
+	Waiting   []string
+	Version   string
+	Role      string
+}
+
+// detector is a snapshot, and what the page derives from it.
+type detector struct {
+	pipeline.Snapshot
+	Stale   time.Duration // age of a snapshot that nobody renews; 0 if it is renewed
+	Worst   pipeline.AlertState
+	Firing  []pipeline.TierView
+	Windows []row
+	Recent  []pipeline.Transition // newest first
+}
+
+// row is one window: the detector's figures, then those of its families.
+type row struct {
+	pipeline.WindowView
+	RA, RR   *pipeline.Rate
+	Families []family
+}
+
+// figure is one of the two headline figures of a window.
+type figure struct {
+	Kind, Name, Says string
+	Rate             *pipeline.Rate
+}
+
+// Figures are RA and RR(.05) of the detector.
+func (r row) Figures() []figure {
+	return []figure{{"ra", "RA", "verdicts hold", r.RA}, {"rr", "RR(.05)", "scores hold", r.RR}}
+}
+
+type family struct {
+	Name   string
+	RA, RR *pipeline.Rate
+}
+
+func (p *page) serve(w http.ResponseWriter, r *http.Request) {
+	s, err := p.cache.read(r.Context())
+	v := shown{At: s.At, Waiting: s.Waiting, Faults: p.options.Health.Faults(), Version: p.options.Version, Role: p.options.Role}
+	status := http.StatusOK
+	if err != nil {
+		v.At, v.Fault, status = p.options.Now().UTC(), err.Error(), http.StatusServiceUnavailable
+	}
+	for _, data := range s.Detectors {
+		var snapshot pipeline.Snapshot
+		if err := json.Unmarshal(data, &snapshot); err != nil {
+			v.Fault, status = fmt.Sprintf("a stored snapshot can't be read: %v", err), http.StatusInternalServerError
+			continue
+		}
+		v.Detectors = append(v.Detectors, show(snapshot, s.At))
+	}
+	var body bytes.Buffer
+	if err := p.template.Execute(&body, v); err != nil {
+		p.options.Log.Error("the page can't be rendered", slog.Any("error", err))
+		plain(w, http.StatusInternalServerError, "the page can't be rendered; see the log of the process\n")
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	w.Write(body.Bytes())
+}
+
+// headline is the tolerance of the RR that is shown.
+const headline = .05
+
+func show(s pipeline.Snapshot, now time.Time) detector {
+	d := detector{Snapshot: s, Worst: pipeline.StateLearning}
+	if age := now.Sub(s.ComputedAt); age.Seconds() > 3*s.Period {
+		d.Stale = age
+	}
+	for i, t := range s.Tiers {
+		if i == 0 {
+			d.Worst = t.State
+		}
+		if t.Episode != nil && t.Tier != pipeline.LogOnly {
+			d.Firing = append(d.Firing, t)
+			d.Worst = pipeline.StateFiring
+		}
+	}
+	if s.Trust.State != "" && len(d.Firing) == 0 {
+		d.Worst = s.Trust.State
+	}
+	for _, w := range s.Windows {
+		d.Windows = append(d.Windows, rowOf(w))
+	}
+	d.Recent = slices.Clone(s.Transitions)
+	slices.Reverse(d.Recent)
+	d.Recent = d.Recent[:min(len(d.Recent), 5)]
+	return d
+}
+
+func rowOf(w pipeline.WindowView) row {
+	r := row{WindowView: w}
+	for _, s := range w.Scopes {
+		var rr *pipeline.Rate
+		for i := range s.RR {
+			if s.RR[i].Tolerance == headline {
+				rr = &s.RR[i].RR
+			}
+		}
+		switch s.Scope {
+		case pipeline.ScopeDetector:
+			r.RA, r.RR = s.RASelf, rr
+		case pipeline.ScopeFamily:
+			r.Families = append(r.Families, family{s.Family, s.RASelf, rr})
+		}
+	}
+	return r
+}
+
+// percent writes a share with one decimal; the last decimal never rounds up to a hundred what is below.
+func percent(share float64) string {
+	x := 100 * share
+	if share < 1 && x > 99.9 {
+		x = 99.9
+	}
+	return strconv.FormatFloat(x, 'f', 1, 64) + "\u202f%"
+}
+
+// perHundred writes a share as a coordinate of 100.
+func perHundred(share float64) string {
+	return strconv.FormatFloat(math.Round(1000*share)/10, 'f', -1, 64)
+}
+
+func clock(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.UTC().Format("2006-01-02 15:04:05") + " UTC"
+}
+
+func ago(seconds float64) string {
+	if seconds < 0 {
+		seconds = 0
+	}
+	return time.Duration(seconds * float64(time.Second)).Round(time.Second).String()
+}
+
+// stateWords says a state in words of people.
+func stateWords(s pipeline.AlertState) string {
+	switch s {
+	case pipeline.StateNoData:
+		return "no data"
+	case pipeline.StateLearning:
+		return "learning"
+	}
+	return string(s)
+}
