@@ -72,7 +72,7 @@ tools: ## say what is missing on this machine
 # What only some tests need: where it can't be installed they skip, except in CI (CI=true), where nothing may be skipped.
 .PHONY: rig
 rig: onnxruntime
-	@for part in kafka redis; do \
+	@for part in kafka redis chromium; do \
 	  deploy/install/$$part.sh || { [ "$$CI" != true ] || exit 1; \
 	    echo "$$part is not installed: tests that need a real one will be skipped"; }; \
 	done

@@ -39,13 +39,20 @@ func (h *holding) flush(ctx context.Context, final bool) error {
 }
 
 // caughtUp says that everything in the log has been applied, or will be with the batch that was just cut.
-func (h *holding) caughtUp() bool { return h.windower.Len() == 0 && h.next >= h.end }
+// It has to be news: while Kafka does not answer, nobody knows where the log ends.
+func (h *holding) caughtUp() bool {
+	return h.windower.Len() == 0 && h.next >= h.end && h.Now().Sub(h.heard) < 2*tellEvery
+}
 
 // apply hands a batch to the store until the store has answered. While it does not, nothing is fetched: the readers hold
-// one page each, and the partition waits.
+// one page each, and the partition waits. That goes for a store that refuses as well (no permission, a key of the wrong type):
+// a person can repair it, and giving up would lose the batch or stop the other partitions.
 func (h *holding) apply(ctx context.Context, b *Batch) error {
 	b.Partition, b.Owner, b.Config = h.a.Partition(), h.owner, h.Config
-	part := fmt.Sprintf("store (partition %d)", b.Partition)
+	// The watermark never goes back: one producer's wrong clock must not carry it away from everybody else's events.
+	limit := h.Now().Add(h.Window.Future)
+	b.Watermark, b.Record = earlier(b.Watermark, limit), earlier(b.Record, limit)
+	part := fmt.Sprintf("store (%s)", partitionPart(h.a))
 	for attempt := 0; ; attempt++ {
 		verdict, at, err := h.Store.Apply(ctx, b)
 		if err != nil {
@@ -53,15 +60,17 @@ func (h *holding) apply(ctx context.Context, b *Batch) error {
 				return ctx.Err()
 			}
 			h.Health.Set(part, err)
-			h.log.Warn("the store did not answer, trying again", "error", err)
+			if loud(attempt) {
+				h.log.Warn("the store did not take a batch: nothing is lost, but the partition waits until it does", "attempts", attempt+1, "error", err)
+			}
 			continue
 		}
 		h.Health.Set(part, nil)
-		return h.verdict(ctx, b, verdict, at)
+		return h.verdict(b, verdict, at)
 	}
 }
 
-func (h *holding) verdict(ctx context.Context, b *Batch, v Verdict, at int64) error {
+func (h *holding) verdict(b *Batch, v Verdict, at int64) error {
 	switch v {
 	case OK, DUP:
 		h.applied[b.Stream] = b.Last
@@ -72,11 +81,7 @@ func (h *holding) verdict(ctx context.Context, b *Batch, v Verdict, at int64) er
 		h.Stats.Applied.Add(b.Outcomes[Read] + b.Outcomes["label."+Read])
 		return nil
 	case FENCED:
-		// A fail-over can bring an older owner back, which fences the rightful one: membership decides, not the store.
 		h.Stats.Fenced.Add(1)
-		if err := h.a.Commit(ctx, Detections, h.applied[Detections]+1); err != nil {
-			return fmt.Errorf("%w: %v", errLeft, err)
-		}
 		return errFenced
 	case GAP:
 		return fmt.Errorf("%w: %s: it is at %d, this worker had applied up to %d", errReplay, b.Stream, at, b.Prev)
@@ -89,7 +94,7 @@ func (h *holding) verdict(ctx context.Context, b *Batch, v Verdict, at int64) er
 // housekeep says where the partition is: to the clock path that it is idle at the log end, to Kafka for lag displays.
 func (h *holding) housekeep(ctx context.Context) error {
 	now := h.Now()
-	h.Stats.Positions.Set(Position{Detections, h.a.Partition(), h.applied[Detections] + 1, h.end})
+	h.Stats.Positions.Set(Position{Detections, h.a.Partition(), h.applied[Detections] + 1, max(h.end, h.detections.end.Load())})
 	if h.caughtUp() && now.Sub(h.told) >= tellEvery {
 		h.told = now
 		at := h.applied[Detections]
@@ -128,7 +133,7 @@ func (h *holding) commit(ctx context.Context) {
 // takeLabels counts a page of labels. They need no probe, so a page is one batch.
 func (h *holding) takeLabels(ctx context.Context, f fetched) error {
 	if f.err != nil {
-		return h.trouble(Labels, f)
+		return h.unreadable(Labels, f)
 	}
 	if len(f.Records) == 0 {
 		return nil
@@ -138,7 +143,7 @@ func (h *holding) takeLabels(ctx context.Context, f fetched) error {
 		b := &Batch{Stream: Labels, Prev: h.applied[Labels], Outcomes: Counts{}}
 		for i := range page {
 			if !h.addLabel(ctx, b, &page[i]) {
-				return nil // the generation ended before a dead letter was safe
+				return ctx.Err() // the generation ended before a dead letter was safe: no later page may be counted
 			}
 		}
 		b.Last = page[len(page)-1].Offset
@@ -155,13 +160,13 @@ func (h *holding) addLabel(ctx context.Context, b *Batch, r *Record) bool {
 	if r.Time.After(b.Record) {
 		b.Record, b.Watermark = r.Time, r.Time
 	}
-	l, err := h.Labels(r)
+	l, err := guarded(h.Labels, r)
 	if err != nil {
-		f := Finding{Outcome: DeadLettered, Reason: decodeReason(err), Err: err}
-		b.Outcomes["label."+string(DeadLettered)]++
-		h.Stats.Letters.Add(1)
-		return bury(ctx, h.Letters, newDeadLetter(Labels, r, f), h.log)
+		f := badRecord(err)
+		b.Outcomes["label."+string(f.Outcome)]++
+		return h.bury(ctx, newDeadLetter(Labels, r, f))
 	}
+	h.keyed(Labels, r, l.MediaID)
 	b.Labels = append(b.Labels, LabelRecord{MediaKey: h.Sampler.Hide(l.MediaID), Fake: l.Fake, Revision: l.Revision, Offset: r.Offset})
 	return true
 }

@@ -13,7 +13,6 @@ var (
 	errReplay = errors.New("the store was rolled back")
 	errLost   = errors.New("the store has lost the partition")
 	errFenced = errors.New("another worker has claimed the partition")
-	errLeft   = errors.New("no longer a member of this generation")
 	errBeyond = errors.New("the store is ahead of the log")
 )
 
@@ -21,12 +20,14 @@ var (
 func (l *Line) serve(ctx context.Context, a Assignment) {
 	log := l.Log.With("partition", a.Partition())
 	defer l.Stats.Positions.Drop(a.Partition())
+	defer l.Health.Drop(partitionPart(a)) // what is wrong with it is now somebody else's to say
 	for attempt, lost := 0, false; ctx.Err() == nil; attempt++ {
 		err := l.hold(ctx, a, lost, log)
 		if ctx.Err() != nil {
 			return
 		}
-		lost = errors.Is(err, errLost)
+		// For good: a claim that fails in between must not make a store that was emptied look like one never used.
+		lost = lost || errors.Is(err, errLost)
 		l.react(ctx, a, err, log)
 		// A fail-over answers many claims with the same verdict; a claim is cheap, but not free.
 		pause(ctx, backoff(min(attempt, 4)))
@@ -35,23 +36,21 @@ func (l *Line) serve(ctx context.Context, a Assignment) {
 
 // react does what the end of a holding asks for, before the next claim.
 func (l *Line) react(ctx context.Context, a Assignment, err error, log *slog.Logger) {
-	part := fmt.Sprintf("partition %d", a.Partition())
 	switch {
 	case errors.Is(err, errReplay), errors.Is(err, errLost):
 		l.Stats.Replays.Add(1)
 		log.Warn("reading again from the store's position", "cause", err)
 	case errors.Is(err, errFenced):
 		log.Warn("fenced off, but still a member of the group: claiming again")
-	case errors.Is(err, errLeft):
-		log.Info("fenced off, and no longer a member of the group", "error", err)
-		<-ctx.Done()
-	default:
+	default: // a fault until the next claim has succeeded
 		log.Error("partition stopped, trying again", "error", err)
-		l.Health.Set(part, err)
+		l.Health.Set(partitionPart(a), err)
 		pause(ctx, 5*time.Second)
-		l.Health.Set(part, nil)
 	}
 }
+
+// partitionPart names a partition in the health of the process.
+func partitionPart(a Assignment) string { return fmt.Sprintf("partition %d", a.Partition()) }
 
 // claimed is where a counted stream goes on.
 type claimed struct {

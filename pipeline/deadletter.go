@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"log/slog"
+	"fmt"
 )
 
 // DeadLetter points at a record or picture that could not be used: where it is, a digest to know it by, and why. It never
@@ -40,22 +40,30 @@ func newDeadLetter(s Stream, r *Record, f Finding) DeadLetter {
 
 // bury logs a bad record and hands it to the dead letters, trying until it is acknowledged or ctx ends. It says whether
 // the record may be counted as done.
-func bury(ctx context.Context, to DeadLetters, d DeadLetter, log *slog.Logger) bool {
-	log.Warn("record could not be used", "stream", d.Stream, "topic", d.Topic, "partition", d.Partition, "offset", d.Offset,
-		"outcome", d.Outcome, "reason", d.Reason, "error", d.Error)
-	if to == nil {
+func (l *Line) bury(ctx context.Context, d DeadLetter) bool {
+	if ok, held := l.letterLog.pass(l.Now()); ok {
+		l.Log.Warn("record could not be used", "stream", d.Stream, "topic", d.Topic, "partition", d.Partition, "offset", d.Offset,
+			"outcome", d.Outcome, "reason", d.Reason, "error", d.Error, "held_back", held)
+	}
+	if l.Letters == nil {
 		return true
 	}
+	part := fmt.Sprintf("dead letters (partition %d)", d.Partition)
 	for attempt := 0; ; attempt++ {
-		err := to.Bury(ctx, d)
+		err := l.Letters.Bury(ctx, d)
 		if err == nil {
+			l.Stats.Letters.Add(1)
+			if attempt > 0 {
+				l.Health.Set(part, nil)
+			}
 			return true
-		}
-		if ctx.Err() == nil {
-			log.Error("dead letter was not acknowledged, trying again", "topic", d.Topic, "offset", d.Offset, "error", err)
 		}
 		if !pause(ctx, backoff(attempt)) {
 			return false
+		}
+		l.Health.Set(part, fmt.Errorf("not acknowledged: %w", err))
+		if ok, _ := l.letterLog.pass(l.Now()); ok {
+			l.Log.Error("dead letter was not acknowledged, trying again", "topic", d.Topic, "offset", d.Offset, "error", err)
 		}
 	}
 }

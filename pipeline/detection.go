@@ -89,4 +89,5 @@ const (
 	ReasonInvalidJSON  = "invalid_json"
 	ReasonInvalidField = "invalid_field" // a required field is missing or malformed
 	ReasonInvalidEvent = "invalid_event" // a malformed CloudEvent
+	ReasonPanic        = "panic"         // a bug of ours, of outcome crash
 )

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"fmt"
 	"sort"
+	"strings"
 	"sync"
 )
 
@@ -24,6 +25,17 @@ func (h *Health) Set(part string, err error) {
 		h.faults = map[string]error{}
 	}
 	h.faults[part] = err
+}
+
+// Drop forgets the faults of a part and of everything that names it in brackets: "store (part)".
+func (h *Health) Drop(part string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for p := range h.faults {
+		if p == part || strings.HasSuffix(p, "("+part+")") {
+			delete(h.faults, p)
+		}
+	}
 }
 
 // Faults lists what is wrong, "part: why", sorted; none means ready.

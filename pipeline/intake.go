@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 )
 
@@ -13,28 +14,28 @@ type asked struct {
 	record  Record
 	det     Detection
 	subject *Subject
-	media   *MediaAt // from the media topic; nil for the other ways of joining
+	media   *MediaAt // from the media topic; nil for the other ways of joining. Its bytes stay with the joiner until dispatch
 	bad     *Finding // the record can't be decoded: only the letter is left to do
 }
 
 // takeDetections admits a page of detections.
 func (h *holding) takeDetections(f fetched) error {
 	if f.err != nil {
-		return h.trouble(Detections, f)
+		return h.unreadable(Detections, f)
 	}
 	for i := range f.Records {
 		h.admit(&f.Records[i])
 	}
-	h.next, h.end = f.Next, f.End
+	h.next, h.end, h.heard = f.Next, f.End, f.at
 	if h.joiner != nil {
-		h.joiner.CaughtUp(h.next >= h.end)
+		h.joiner.DetectionPage(oldest(f.Records), h.next >= h.end, f.at)
 	}
 	return nil
 }
 
-// trouble turns what a reader could not read into the end of the holding: the next claim sees the log's bounds and
+// unreadable turns what a reader could not read into the end of the holding: the next claim sees the log's bounds and
 // declares the gap, or says that the log ends below the store.
-func (h *holding) trouble(s Stream, f fetched) error {
+func (h *holding) unreadable(s Stream, f fetched) error {
 	if errors.Is(f.err, ErrTrimmed) {
 		return fmt.Errorf("%w: %s: %v", errReplay, s, f.err)
 	}
@@ -44,20 +45,21 @@ func (h *holding) trouble(s Stream, f fetched) error {
 // admit decodes one detection and finishes it at once, unless it is sampled or can't be decoded.
 func (h *holding) admit(r *Record) {
 	e := entry{offset: r.Offset, record: r.Time}
-	det, err := h.Decode(r)
+	det, err := guarded(h.Decode, r)
 	if err != nil {
-		seq := h.windower.Push(e)
-		h.asked[seq] = &asked{record: *r, bad: &Finding{Outcome: DeadLettered, Reason: decodeReason(err), Err: err}}
+		seq, bad := h.windower.Push(e), badRecord(err)
+		h.asked[seq] = &asked{record: *r, bad: &bad}
 		h.ready = append(h.ready, seq)
 		return
 	}
-	e.event = det.Time
-	e.subject = h.Roster.Find(det.Detector, det.Version)
-	e.outcome = h.judge(&det, r.Time, e.subject)
-	seq := h.windower.Push(e)
-	if h.joiner != nil {
-		h.joiner.Detection(r.Time)
+	h.keyed(Detections, r, det.MediaID)
+	untimely := h.untimely(det.Time, r.Time)
+	if untimely == "" {
+		e.event = det.Time // whatever else becomes of the record, a time that is not believed is not used
 	}
+	e.subject = h.Roster.Find(det.Detector, det.Version)
+	e.outcome = h.judge(&det, untimely, e.subject)
+	seq := h.windower.Push(e)
 	if e.outcome == "" {
 		h.ask(seq, &asked{record: *r, det: det, subject: e.subject})
 	}
@@ -65,20 +67,44 @@ func (h *holding) admit(r *Record) {
 
 // judge returns the outcome of a detection that needs no probe, "" for one that does. Exclusions come before anything
 // is fetched.
-func (h *holding) judge(d *Detection, record time.Time, s *Subject) Outcome {
+func (h *holding) judge(d *Detection, untimely Outcome, s *Subject) Outcome {
 	switch {
 	case h.Excluded != nil && h.Excluded(d):
 		return Excluded
 	case s == nil:
 		return UnknownDetector
-	case record.Sub(d.Time) > h.Window.Lateness:
-		return Late
-	case d.Time.Sub(record) > h.Window.Future:
-		return Future
+	case untimely != "":
+		return untimely
 	case !h.Sampler.Sample(d.MediaID, h.Rate):
 		return Unsampled
 	}
 	return ""
+}
+
+// untimely says whether an event time can't be believed: it is judged against the record's own time, so that a replay judges
+// the same.
+func (h *holding) untimely(event, record time.Time) Outcome {
+	switch {
+	case record.Sub(event) > h.Window.Lateness:
+		return Late
+	case event.Sub(record) > h.Window.Future:
+		return Future
+	}
+	return ""
+}
+
+// keyed notices records that lie on the wrong partition: media and labels are looked for where the media id leads to.
+func (h *holding) keyed(s Stream, r *Record, mediaID string) {
+	if string(r.Key) == mediaID || h.media == nil && h.labels == nil {
+		return
+	}
+	h.Stats.Misplaced.Add(1)
+	if h.misplaced {
+		return
+	}
+	h.misplaced = true
+	h.log.Warn("record's key is not its media id: its media or label may lie on another partition, where it is not found; key all topics by media id",
+		"stream", s, "topic", r.Topic, "offset", r.Offset)
 }
 
 // ask joins a sampled detection with its media: at once, or when the media comes.
@@ -90,7 +116,7 @@ func (h *holding) ask(seq int64, q *asked) {
 		return
 	}
 	if m, ok := h.joiner.Want(q.det.MediaID, seq, q.record.Time, h.Now()); ok {
-		q.media = &m
+		q.media = &MediaAt{Offset: m.Offset}
 		h.ready = append(h.ready, seq)
 	}
 }
@@ -98,25 +124,23 @@ func (h *holding) ask(seq int64, q *asked) {
 // takeMedia feeds the look-up.
 func (h *holding) takeMedia(f fetched) error {
 	if f.err != nil {
-		return h.trouble(Media, f)
+		return h.unreadable(Media, f)
 	}
 	for i := range f.Records {
 		r := &f.Records[i]
 		id := string(r.Key)
-		if !h.Sampler.Sample(id, h.Rate) {
-			h.joiner.Pass(r.Time)
-			continue
+		if id == "" || !h.Sampler.Sample(id, h.Rate) {
+			continue // no detection will ask for it
 		}
-		m := MediaAt{Offset: r.Offset, Time: r.Time, Bytes: r.Value}
-		for _, seq := range h.joiner.Add(id, m) {
+		for _, seq := range h.joiner.Add(id, MediaAt{Offset: r.Offset, Time: r.Time, Bytes: r.Value}) {
 			if q := h.asked[seq]; q != nil {
-				q.media = &m
+				q.media = &MediaAt{Offset: r.Offset}
 				h.ready = append(h.ready, seq)
 			}
 		}
 	}
 	h.mediaNext = f.Next
-	h.joiner.MediaAtEnd(f.Next >= f.End)
+	h.joiner.MediaPage(oldest(f.Records), f.Next >= f.End, f.at)
 	return nil
 }
 
@@ -125,7 +149,7 @@ func (h *holding) expire() {
 	if h.joiner == nil {
 		return
 	}
-	for _, seq := range h.joiner.Expire(h.Now()) {
+	for _, seq := range h.joiner.Expire() {
 		delete(h.asked, seq)
 		h.windower.At(seq).outcome = Unmatched
 	}
@@ -137,6 +161,11 @@ func (h *holding) dispatch() {
 		seq := h.ready[0]
 		h.ready = h.ready[1:]
 		q := h.asked[seq]
+		if q.media != nil {
+			if m, ok := h.joiner.Get(q.det.MediaID); ok {
+				q.media = &m
+			}
+		}
 		h.inflight++
 		h.Stats.InFlight.Add(1)
 		go func() { h.results <- result{seq, h.find(q)} }()
@@ -151,13 +180,31 @@ func (h *holding) find(q *asked) Finding {
 	} else {
 		f = h.Prober.Probe(h.work, &q.det, q.subject, h.identity(&q.record), h.bytes(q))
 	}
-	if f.Err != nil && f.Outcome != "" {
-		if !bury(h.work, h.Letters, newDeadLetter(Detections, &q.record, f), h.log) {
-			return Finding{Err: h.work.Err()}
-		}
-		h.Stats.Letters.Add(1)
+	if f.Err != nil && f.Outcome != "" && !h.bury(h.work, newDeadLetter(Detections, &q.record, f)) {
+		return Finding{Err: h.work.Err()}
 	}
 	return f
+}
+
+// errPanic marks a panic while a record was being decoded.
+var errPanic = errors.New("panic")
+
+// guarded turns a panic on one record into an error, so that the record ends as a crash and the partition goes on.
+func guarded[T any](decode func(*Record) (T, error), r *Record) (v T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("decode %s/%d@%d: %w: %v\n%s", r.Topic, r.Partition, r.Offset, errPanic, p, debug.Stack())
+		}
+	}()
+	return decode(r)
+}
+
+// badRecord is the end of a record that could not be decoded.
+func badRecord(err error) Finding {
+	if errors.Is(err, errPanic) {
+		return Finding{Outcome: Crash, Reason: ReasonPanic, Err: err}
+	}
+	return Finding{Outcome: DeadLettered, Reason: decodeReason(err), Err: err}
 }
 
 // identity names a record for good: a topic that is made again starts its offsets again.
@@ -165,16 +212,19 @@ func (h *holding) identity(r *Record) string {
 	return fmt.Sprintf("%s/%s/%d/%d", r.Topic, h.topic, r.Partition, r.Offset)
 }
 
-// bytes returns how the media of a detection is read.
+// bytes returns how the media of a detection is read. What has to come from Kafka again is read here, before the probe takes
+// a slot: those are shared by all partitions, and one whose broker is away must not stop the others.
 func (h *holding) bytes(q *asked) func(context.Context) ([]byte, error) {
+	if q.media != nil && len(q.media.Bytes) == 0 && len(q.det.Media.Inline) == 0 {
+		data, err := h.reread(h.work, q.media.Offset)
+		return func(context.Context) ([]byte, error) { return data, err }
+	}
 	return func(ctx context.Context) ([]byte, error) {
 		switch {
 		case len(q.det.Media.Inline) > 0:
 			return q.det.Media.Inline, nil
-		case q.media != nil && q.media.Bytes != nil:
-			return q.media.Bytes, nil
 		case q.media != nil:
-			return h.reread(ctx, q.media.Offset)
+			return q.media.Bytes, nil
 		case h.Files != nil && q.det.Media.URI != "":
 			return h.Files.Read(ctx, q.det.Media.URI)
 		}
@@ -192,6 +242,9 @@ func (h *holding) reread(ctx context.Context, offset int64) ([]byte, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if len(page.Records[0].Value) == 0 {
+		return nil, fmt.Errorf("%w: media record %d is empty: the media was deleted", ErrMediaGone, offset)
 	}
 	return page.Records[0].Value, nil
 }

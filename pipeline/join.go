@@ -9,10 +9,14 @@ import (
 //
 // It belongs to one goroutine. Media is a look-up that is rebuilt by reading again, so nothing here is counted or stored.
 // Invariant: a detection that waits never stops the reading of media (Ahead is false while anything waits).
+//
+// How far a log has been read is told by the oldest record of its last two pages, and never by more than the clock said when
+// they were fetched: one record with a wrong timestamp must not make the look-up forget, or keep, everything else.
 type Joiner struct {
 	window  time.Duration // largest distance of record times between a detection and its media
 	maxHold time.Duration // how long a detection waits at the end of the media log
 	budget  int64         // bytes of media kept; beyond it only the offset is
+	most    int           // media remembered at all; beyond it the oldest go
 
 	seen    map[string]MediaAt
 	arrived []arrival
@@ -20,10 +24,14 @@ type Joiner struct {
 	waiting map[string][]wait
 	held    int
 
-	mediaTime     time.Time // largest record time of media read
-	detectionTime time.Time // largest record time of detections read
-	mediaAtEnd    bool
-	caughtUp      bool // detections have been read to the end of their log
+	mediaTime  time.Time // record time up to which media has been read
+	mediaFar   time.Time // the furthest that mediaTime ever was
+	mediaPage  time.Time // oldest record time of the last page of media
+	mediaEnd   time.Time // when the media log was last seen to end here; zero if it goes on
+	front      time.Time // record time that no further detection is expected to lie far behind
+	frontPage  time.Time // oldest record time of the last page of detections
+	swept      time.Time // horizon of the last sweep
+	sweepEvery time.Duration
 }
 
 // MediaAt is one media record: its offset, and its bytes unless the budget was spent.
@@ -36,25 +44,30 @@ type MediaAt struct {
 type arrival struct {
 	id     string
 	offset int64
+	time   time.Time // its record time, or that of its neighbours in the log if that is later
 }
 
 type wait struct {
-	offset int64     // of the detection
+	seq    int64     // of the detection
 	record time.Time // its record time
-	since  time.Time // monotonic, when it began to wait
+	since  time.Time // when it began to wait
 }
+
+// mediaOverhead is about what remembering one media costs beside its bytes.
+const mediaOverhead = 256
 
 // NewJoiner returns an empty joiner. Durations must be positive.
 func NewJoiner(window, maxHold time.Duration, budget int64) *Joiner {
-	return &Joiner{window: window, maxHold: maxHold, budget: budget, seen: map[string]MediaAt{}, waiting: map[string][]wait{}}
+	return &Joiner{window: window, maxHold: maxHold, budget: budget, most: max(int(budget/mediaOverhead), 1),
+		sweepEvery: window / 8, seen: map[string]MediaAt{}, waiting: map[string][]wait{}}
 }
 
-// Want returns the media of a detection, or remembers that it waits.
-func (j *Joiner) Want(mediaID string, offset int64, record, now time.Time) (MediaAt, bool) {
+// Want returns the media of a detection, or remembers that it waits, under its sequence number.
+func (j *Joiner) Want(mediaID string, seq int64, record, now time.Time) (MediaAt, bool) {
 	if m, ok := j.seen[mediaID]; ok {
 		return m, true
 	}
-	j.waiting[mediaID] = append(j.waiting[mediaID], wait{offset: offset, record: record, since: now})
+	j.waiting[mediaID] = append(j.waiting[mediaID], wait{seq: seq, record: earlier(record, now), since: now})
 	j.held++
 	return MediaAt{}, false
 }
@@ -62,72 +75,82 @@ func (j *Joiner) Want(mediaID string, offset int64, record, now time.Time) (Medi
 // Add takes in a media record and returns the detections that waited for it. A later record of the same id replaces an
 // earlier one, as on a compacted topic.
 func (j *Joiner) Add(mediaID string, m MediaAt) []int64 {
-	j.tookMedia(m.Time)
-	if old, ok := j.seen[mediaID]; ok {
-		j.used -= int64(len(old.Bytes))
-	}
+	j.used -= int64(len(j.seen[mediaID].Bytes))
 	if j.used+int64(len(m.Bytes)) > j.budget {
 		m.Bytes = nil
 	}
 	j.used += int64(len(m.Bytes))
 	j.seen[mediaID] = m
-	j.arrived = append(j.arrived, arrival{mediaID, m.Offset})
-
+	j.arrived = append(j.arrived, arrival{mediaID, m.Offset, later(m.Time, j.mediaFar)})
+	for len(j.arrived) > j.most {
+		j.drop(j.arrived[0])
+		j.arrived = j.arrived[1:]
+	}
 	waits := j.waiting[mediaID]
 	delete(j.waiting, mediaID)
 	j.held -= len(waits)
-	offsets := make([]int64, len(waits))
+	seqs := make([]int64, len(waits))
 	for i, w := range waits {
-		offsets[i] = w.offset
+		seqs[i] = w.seq
 	}
-	return offsets
+	return seqs
 }
 
-// Pass notes a media record that no detection will want (not sampled), for its time only.
-func (j *Joiner) Pass(record time.Time) { j.tookMedia(record) }
-
-func (j *Joiner) tookMedia(record time.Time) {
-	if record.After(j.mediaTime) {
-		j.mediaTime = record
-	}
-}
-
-// Get returns media that was seen, for a detection that had waited.
+// Get returns media that was seen and is not forgotten.
 func (j *Joiner) Get(mediaID string) (MediaAt, bool) {
 	m, ok := j.seen[mediaID]
 	return m, ok
 }
 
-// Detection notes the record time of a detection: media too old for it and everything after may go.
-func (j *Joiner) Detection(record time.Time) {
-	if record.After(j.detectionTime) {
-		j.detectionTime = record
+// MediaPage notes a page of media, after its records: the oldest record time on it (zero for an empty page), whether the
+// log ended there, and when it was fetched.
+func (j *Joiner) MediaPage(oldest time.Time, atEnd bool, fetched time.Time) {
+	if !oldest.IsZero() {
+		j.mediaTime, j.mediaPage = readUpTo(j.mediaPage, oldest, fetched)
+		j.mediaFar = later(j.mediaFar, j.mediaTime)
+	}
+	j.mediaEnd = time.Time{}
+	if atEnd {
+		j.mediaEnd = fetched
 	}
 }
 
-// CaughtUp says whether the detections have been read to the end of their log: what comes next is from now on.
-func (j *Joiner) CaughtUp(end bool) { j.caughtUp = end }
+// readUpTo returns how far a log has been read after another page, and what to remember of that page.
+func readUpTo(last, oldest, fetched time.Time) (to, page time.Time) {
+	page = earlier(oldest, fetched)
+	if last.IsZero() {
+		return page, page
+	}
+	return earlier(last, page), page
+}
 
-// MediaAtEnd says whether the media log has been read to its end.
-func (j *Joiner) MediaAtEnd(end bool) { j.mediaAtEnd = end }
+// DetectionPage is MediaPage for detections. At the end of their log what comes next is from then on.
+func (j *Joiner) DetectionPage(oldest time.Time, atEnd bool, fetched time.Time) {
+	if !oldest.IsZero() {
+		j.front, j.frontPage = readUpTo(j.frontPage, oldest, fetched)
+	}
+	if atEnd {
+		j.front = later(j.front, earlier(j.mediaTime, fetched))
+	}
+}
 
 // Ahead says that media is so far ahead of the detections that reading more would only fill memory.
 func (j *Joiner) Ahead() bool {
-	return j.held == 0 && !j.caughtUp && !j.detectionTime.IsZero() && j.mediaTime.After(j.detectionTime.Add(2*j.window))
+	return j.held == 0 && !j.front.IsZero() && j.mediaTime.After(j.front.Add(2*j.window))
 }
 
 // Expire drops media that no detection can want any more, and returns the detections whose media did not come: the media
-// log has moved past the window, or it is at its end and they have waited for max_hold of real time.
-func (j *Joiner) Expire(now time.Time) []int64 {
+// log has moved past the window, or it still ended here after they had waited for max_hold of real time.
+func (j *Joiner) Expire() []int64 {
 	j.forget()
 	var unmatched []int64
 	for id, waits := range j.waiting {
 		keep := waits[:0]
 		for _, w := range waits {
 			passed := j.mediaTime.After(w.record.Add(j.window))
-			stale := j.mediaAtEnd && now.Sub(w.since) > j.maxHold
+			stale := !j.mediaEnd.IsZero() && j.mediaEnd.Sub(w.since) > j.maxHold
 			if passed || stale {
-				unmatched = append(unmatched, w.offset)
+				unmatched = append(unmatched, w.seq)
 				continue
 			}
 			keep = append(keep, w)
@@ -142,29 +165,62 @@ func (j *Joiner) Expire(now time.Time) []int64 {
 	return unmatched
 }
 
-// forget drops, oldest first, media more than two windows older than the detections: one for the distance allowed, one
-// for records that came out of the order of their times.
+// forget drops media more than two windows older than the detections: one for the distance allowed, one for records that
+// came out of the order of their times. Each goes by a time of its own, so that one from the future holds nobody back.
 func (j *Joiner) forget() {
-	newest := j.detectionTime
-	if j.caughtUp && j.mediaTime.After(newest) {
-		newest = j.mediaTime
+	horizon := j.front.Add(-2 * j.window)
+	if j.front.IsZero() || horizon.Sub(j.swept).Abs() < j.sweepEvery {
+		return
 	}
-	horizon := newest.Add(-2 * j.window)
-	n := 0
+	j.swept = horizon
+	keep := j.arrived[:0]
 	for _, a := range j.arrived {
 		m, ok := j.seen[a.id]
-		current := ok && m.Offset == a.offset
-		if current && !m.Time.Before(horizon) {
-			break
+		if !ok || m.Offset != a.offset {
+			continue // a later record has taken its place
 		}
-		if current {
-			j.used -= int64(len(m.Bytes))
-			delete(j.seen, a.id)
+		if a.time.Before(horizon) {
+			j.drop(a)
+			continue
 		}
-		n++
+		keep = append(keep, a)
 	}
-	j.arrived = append(j.arrived[:0], j.arrived[n:]...)
+	clear(j.arrived[len(keep):])
+	j.arrived = keep
+}
+
+func (j *Joiner) drop(a arrival) {
+	if m, ok := j.seen[a.id]; ok && m.Offset == a.offset {
+		j.used -= int64(len(m.Bytes))
+		delete(j.seen, a.id)
+	}
 }
 
 // Waiting returns how many detections wait for media.
 func (j *Joiner) Waiting() int { return j.held }
+
+// earlier returns the earlier of two times.
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// oldest returns the smallest record time of a page; zero if it is empty.
+func oldest(records []Record) time.Time {
+	var first time.Time
+	for i := range records {
+		if t := records[i].Time; first.IsZero() || t.Before(first) {
+			first = t
+		}
+	}
+	return first
+}

@@ -29,6 +29,8 @@ type Line struct {
 	Log    *slog.Logger
 	Health *Health
 	Stats  *Stats
+
+	letterLog damper
 }
 
 // FlowConfig bounds the work in flight; the defaults suit two cores and pictures of a megabyte.
@@ -63,5 +65,6 @@ type Stats struct {
 	Letters   atomic.Int64
 	InFlight  atomic.Int64
 	Gaps      atomic.Int64 // records that Kafka no longer had
+	Misplaced atomic.Int64 // records whose key is not their media id, where media or labels have topics of their own
 	Positions Positions
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // Errors of a media look-up on which the line branches.
@@ -50,11 +51,15 @@ func (f *Files) Read(_ context.Context, uri string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, err := f.root.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
+	// Opening a named pipe would wait for its writer, for ever.
+	file, err := f.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	var system syscall.Errno
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%w: %s", ErrMediaGone, uri)
-	}
-	if err != nil {
+	case errors.As(err, &system): // no permission, too many open files: that is no fault of the reference
+		return nil, fmt.Errorf("join: open %s: %w", uri, err)
+	case err != nil:
 		return nil, fmt.Errorf("%w: %s: %v", ErrNotAllowed, uri, err)
 	}
 	defer file.Close()

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -27,7 +28,9 @@ type holding struct {
 	work      context.Context // of probes: outlives the generation by the drain
 
 	detections, media, labels *logReader
-	next, end                 int64 // detections: first offset not pushed, log end
+	next, end                 int64     // detections: first offset not pushed, log end
+	heard                     time.Time // when the last page of detections was fetched
+	misplaced                 bool      // a record was keyed by something else than its media id, and it was said
 	applied                   map[Stream]int64
 	committed                 map[Stream]int64
 	mediaNext                 int64
@@ -58,13 +61,47 @@ func (l *Line) hold(ctx context.Context, a Assignment, lost bool, log *slog.Logg
 			h.Stats.InFlight.Add(-1)
 		}
 	}()
-	if err := h.open(reading, lost); err != nil {
-		return err
+	err := h.open(reading, lost)
+	if err == nil {
+		err = h.loop(ctx)
 	}
-	if err := h.loop(ctx); err != nil {
+	switch {
+	case errors.Is(err, errFenced):
+		h.prove(ctx)
+		return err
+	case err != nil:
 		return err
 	}
 	return h.drain(ctx)
+}
+
+// prove waits until Kafka confirms that this member still owns the partition, or the generation is over. A fail-over can
+// bring an older owner back, which fences the rightful one: membership decides, not the store.
+func (h *holding) prove(ctx context.Context) {
+	for attempt := 0; ; attempt++ {
+		err := h.a.Commit(ctx, Detections, h.applied[Detections]+1)
+		if err == nil {
+			return
+		}
+		if loud(attempt) && ctx.Err() == nil {
+			h.log.Warn("fenced off, and Kafka does not confirm the membership: the partition waits", "error", err)
+		}
+		h.Health.Set(partitionPart(h.a), fmt.Errorf("%w, and Kafka does not confirm the membership: %v", errFenced, err))
+		if !pause(ctx, backoff(attempt)) {
+			return
+		}
+	}
+}
+
+// trouble returns what a reader tells when it can't read.
+func (h *holding) trouble(s Stream) func(attempt int, err error) {
+	part := fmt.Sprintf("kafka %s (%s)", s, partitionPart(h.a))
+	return func(attempt int, err error) {
+		h.Health.Set(part, err)
+		if err != nil && loud(attempt) {
+			h.log.Warn("fetch failed, trying again", "stream", s, "attempts", attempt+1, "error", err)
+		}
+	}
 }
 
 // open claims the counted streams, declares what Kafka no longer has, and starts the readers.
@@ -89,14 +126,15 @@ func (h *holding) open(ctx context.Context, lost bool) error {
 		}
 		h.refetch = h.a.Log(Media)
 		h.mediaNext = from
-		h.media = read(ctx, media, from, h.log)
+		h.media = read(ctx, media, from, h.Now, h.trouble(Media))
 	}
 	if labels := h.a.Log(Labels); labels != nil {
 		if err := h.openLabels(ctx, labels, lost); err != nil {
 			return err
 		}
 	}
-	h.detections = read(ctx, log, h.next, h.log)
+	h.Health.Drop(partitionPart(h.a))
+	h.detections = read(ctx, log, h.next, h.Now, h.trouble(Detections))
 	return nil
 }
 
@@ -109,26 +147,28 @@ func (h *holding) openLabels(ctx context.Context, labels Log, lost bool) error {
 	if err := h.declareGap(ctx, Labels, c.fence.Offset, c.bounds.Start); err != nil {
 		return err
 	}
-	h.labels = read(ctx, labels, h.applied[Labels]+1, h.log)
+	h.labels = read(ctx, labels, h.applied[Labels]+1, h.Now, h.trouble(Labels))
 	return nil
 }
 
-// mediaStart finds where media must be read from so that the next detection finds its own.
+// mediaStart finds where media must be read from so that the next detections find their own: as far behind them as the
+// joiner remembers. The next detection is looked at, because the fence's time is that of the newest record, which a wrong
+// clock may have put anywhere.
 func (h *holding) mediaStart(ctx context.Context, detections, media Log, det claimed) (int64, error) {
-	around := det.fence.Record
-	if around.IsZero() {
-		around = h.Now()
-		if h.next < h.end {
-			page, err := detections.Fetch(ctx, h.next)
-			if err != nil {
-				return 0, fmt.Errorf("look at the first detection: %w", err)
-			}
-			if len(page.Records) > 0 {
-				around = page.Records[0].Time
-			}
+	around := h.Now()
+	if !det.fence.Record.IsZero() {
+		around = earlier(around, det.fence.Record)
+	}
+	if h.next < h.end {
+		page, err := detections.Fetch(ctx, h.next)
+		if err != nil {
+			return 0, fmt.Errorf("look at the first detection: %w", err)
+		}
+		if len(page.Records) > 0 {
+			around = earlier(around, page.Records[0].Time)
 		}
 	}
-	return media.At(ctx, around.Add(-h.Join.Window))
+	return media.At(ctx, around.Add(-2*h.Join.Window))
 }
 
 // declareGap counts records that retention has taken before they were applied: an explicit loss, never a silent jump.

@@ -27,6 +27,8 @@ type Prober struct {
 	ClaimFor time.Duration
 	// Slots bounds how many probes hold a decoded picture at once, over all partitions.
 	Slots chan struct{}
+	// Health is told when the store answers no claims: the probes wait for it.
+	Health *Health
 	// Observe is told of every probe that ran; nil for nobody.
 	Observe func(s *Subject, r Reading, took time.Duration)
 }
@@ -45,7 +47,7 @@ type Finding struct {
 func (p *Prober) Probe(ctx context.Context, d *Detection, s *Subject, holder string, fetch func(context.Context) ([]byte, error)) (f Finding) {
 	defer func() {
 		if r := recover(); r != nil {
-			f = Finding{Outcome: Crash, Reason: "panic", Err: fmt.Errorf("probe %s: panic: %v\n%s", holder, r, debug.Stack())}
+			f = Finding{Outcome: Crash, Reason: ReasonPanic, Digest: f.Digest, Err: fmt.Errorf("probe %s: panic: %v\n%s", holder, r, debug.Stack())}
 		}
 	}()
 	select {
@@ -111,12 +113,23 @@ func (p *Prober) first(ctx context.Context, d *Detection, s *Subject, holder, di
 	for attempt := 0; ; attempt++ {
 		winner, err := p.Store.Win(ctx, claim)
 		if err == nil {
+			if attempt > 0 {
+				p.report(nil)
+			}
 			return winner == holder, nil
 		}
 		// Without the store nothing can be applied either, so waiting here loses no time.
 		if !pause(ctx, backoff(attempt)) {
+			p.report(nil) // whoever waits on says so again
 			return false, err
 		}
+		p.report(err)
+	}
+}
+
+func (p *Prober) report(err error) {
+	if p.Health != nil {
+		p.Health.Set("store (claims)", err)
 	}
 }
 
@@ -147,21 +160,4 @@ func prepareReason(err error) string {
 		return p.Reason
 	}
 	return ReasonUndecodable
-}
-
-// backoff grows from 50 ms to 5 s.
-func backoff(attempt int) time.Duration {
-	return min(50*time.Millisecond<<min(attempt, 10), 5*time.Second)
-}
-
-// pause waits for d and says whether ctx is still good.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

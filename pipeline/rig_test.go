@@ -24,6 +24,7 @@ type topic struct {
 	start   int64
 	commit  int64
 	grown   chan struct{}
+	fail    atomic.Bool // fetches fail
 }
 
 func newTopic() *topic { return &topic{commit: -1, grown: make(chan struct{})} }
@@ -61,6 +62,9 @@ type memoryLog struct{ *topic }
 
 func (l memoryLog) Fetch(ctx context.Context, offset int64) (pipeline.Page, error) {
 	for {
+		if l.fail.Load() {
+			return pipeline.Page{}, errInjected
+		}
 		l.mu.Lock()
 		page := pipeline.Page{Next: offset, Start: l.start, End: l.topic.end()}
 		grown := l.grown
@@ -109,7 +113,8 @@ func (l memoryLog) Bounds(context.Context) (pipeline.Bounds, error) {
 
 // broker hands one partition to whoever runs, for as long as a test's context lasts.
 type broker struct {
-	logs map[pipeline.Stream]*topic
+	logs   map[pipeline.Stream]*topic
+	refuse func() error // asked ahead of every commit; nil for never
 }
 
 func newBroker() *broker {
@@ -134,6 +139,11 @@ func (a assignment) Log(s pipeline.Stream) pipeline.Log {
 }
 
 func (a assignment) Commit(_ context.Context, s pipeline.Stream, next int64) error {
+	if a.b.refuse != nil {
+		if err := a.b.refuse(); err != nil {
+			return err
+		}
+	}
 	t := a.b.logs[s]
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -24,8 +24,10 @@ type tape struct {
 	applied  int64
 	// before is asked ahead of every Apply; an error is returned in place of the call. after may lose the reply.
 	before, after func(n int, b *pipeline.Batch) error
-	applies       int
-	verdicts      map[pipeline.Verdict]int
+	// claim and win are asked ahead of their calls.
+	claim, win func() error
+	applies    int
+	verdicts   map[pipeline.Verdict]int
 }
 
 var errInjected = errors.New("injected fault")
@@ -74,6 +76,11 @@ func (t *tape) flush() {
 func (t *tape) Claim(ctx context.Context, s pipeline.Stream, p int, owner string, create *pipeline.NewFence) (f pipeline.Fence, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.claim != nil {
+		if err := t.claim(); err != nil {
+			return f, err
+		}
+	}
 	f, err = t.memory.Claim(ctx, s, p, owner, create)
 	t.calls = append(t.calls, func(m *storetest.Memory) { m.Claim(context.Background(), s, p, owner, create) })
 	return f, err
@@ -112,6 +119,11 @@ func (t *tape) Apply(ctx context.Context, b *pipeline.Batch) (pipeline.Verdict, 
 func (t *tape) Win(ctx context.Context, c pipeline.DigestClaim) (string, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.win != nil {
+		if err := t.win(); err != nil {
+			return "", err
+		}
+	}
 	t.calls = append(t.calls, func(m *storetest.Memory) { m.Win(context.Background(), c) })
 	return t.memory.Win(ctx, c)
 }

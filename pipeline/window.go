@@ -19,7 +19,7 @@ type Windower struct {
 type entry struct {
 	offset   int64
 	record   time.Time
-	event    time.Time // zero if it could not be decoded
+	event    time.Time // zero if it could not be decoded or is not believed
 	outcome  Outcome   // "" until finished
 	reason   string
 	contents *contents // what a sampled detection adds; nil for most
@@ -109,7 +109,7 @@ func (w *Windower) add(b *Batch, e *entry, exposure map[exposed]int64) {
 	if e.record.After(b.Record) {
 		b.Record = e.record
 	}
-	if e.outcome == Late || e.outcome == Future || e.event.IsZero() {
+	if e.event.IsZero() {
 		return // an event time that is not believed moves no watermark and fills no bucket
 	}
 	if e.event.After(b.Watermark) {

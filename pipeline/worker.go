@@ -8,8 +8,13 @@ type Worker struct {
 	source Source
 }
 
-// NewWorker joins a wired line with a source.
-func NewWorker(l *Line, s Source) *Worker { return &Worker{line: l, source: s} }
+// NewWorker joins a wired line with a source. A prober without a Health of its own gets the line's.
+func NewWorker(l *Line, s Source) *Worker {
+	if l.Prober.Health == nil {
+		l.Prober.Health = l.Health
+	}
+	return &Worker{line: l, source: s}
+}
 
 // Run works until ctx is done; then running probes get Flow.Drain to end, what is contiguous is applied, and it returns.
 func (w *Worker) Run(ctx context.Context) error { return w.source.Run(ctx, w.line.serve) }

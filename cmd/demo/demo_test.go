@@ -54,7 +54,7 @@ func TestDemoFires(t *testing.T) {
 	if view.Fired == 0 || view.RollOut == 0 || view.FiredAt < view.RollOut {
 		t.Fatalf("rolled out at %.1f s, fired %d times:\n%s", view.RollOut, view.Fired, out.text.String())
 	}
-	for _, want := range []string{"1.1 took over from version 1.0", "rates of version 1.0 when version 1.1 appeared"} {
+	for _, want := range []string{"1.1 took over from version 1.0", "rates of version 1.0 when traffic first reached version 1.1"} {
 		if !strings.Contains(view.FiredText, want) {
 			t.Errorf("the message lacks %q:\n%s", want, view.FiredText)
 		}

@@ -15,7 +15,7 @@ import (
 
 	kafkago "github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
-	"github.com/segmentio/kafka-go/protocol/fetch"
+	fetchapi "github.com/segmentio/kafka-go/protocol/fetch"
 
 	"shaketable/pipeline"
 )
@@ -79,14 +79,14 @@ func bareFetch(t *testing.T, topic string) float64 {
 func drainPartition(transport *kafkago.Transport, topic string, partition int) (int, error) {
 	n, offset := 0, int64(0)
 	for {
-		reply, err := transport.RoundTrip(context.Background(), kafkago.TCP(shared.broker.Address()), &fetch.Request{ReplicaID: -1,
+		reply, err := transport.RoundTrip(context.Background(), kafkago.TCP(shared.broker.Address()), &fetchapi.Request{ReplicaID: -1,
 			MaxWaitTime: 100, MinBytes: 1, MaxBytes: 1 << 20, IsolationLevel: 1, SessionEpoch: -1,
-			Topics: []fetch.RequestTopic{{Topic: topic, Partitions: []fetch.RequestPartition{{Partition: int32(partition),
+			Topics: []fetchapi.RequestTopic{{Topic: topic, Partitions: []fetchapi.RequestPartition{{Partition: int32(partition),
 				CurrentLeaderEpoch: -1, FetchOffset: offset, LogStartOffset: -1, PartitionMaxBytes: 1 << 20}}}}})
 		if err != nil {
 			return n, err
 		}
-		part := reply.(*fetch.Response).Topics[0].Partitions[0]
+		part := reply.(*fetchapi.Response).Topics[0].Partitions[0]
 		if offset >= part.HighWatermark {
 			return n, nil
 		}
@@ -135,7 +135,7 @@ func resident(t *testing.T, pid int) float64 {
 
 func TestBenchRecordPathOverABareFetch(t *testing.T) {
 	data := acceptanceData(t)
-	s := newStage(t, benchPartitions, "detectors_file: "+filepath.Join(data, "detectors.yaml"), "alerts: {period: 60s}")
+	s := newStage(t, benchPartitions, "detectors_file: "+filepath.Join(data, "detectors.yaml"), "alerts: {period: 60s}\nhttp: {listen: \"127.0.0.1:0\"}")
 	fill(s)
 	before := bareFetch(t, s.topics.Detections)
 	t.Setenv("SHAKETABLE_SAMPLE_RATE", "0")

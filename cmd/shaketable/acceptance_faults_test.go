@@ -166,9 +166,8 @@ func (s *stage) letters() []string {
 func TestMissingFileIsMediaGone(t *testing.T) {
 	data := acceptanceData(t)
 	s := newStage(t, 1, "detectors_file: "+filepath.Join(data, "detectors.yaml"), "http: {listen: \"127.0.0.1:0\"}")
-	t.Setenv("SHAKETABLE_JOIN_MEDIA", "file")
-	t.Setenv("SHAKETABLE_JOIN_ROOT", filepath.Join(data, "media"))
-	t.Setenv("SHAKETABLE_KAFKA_TOPICS_MEDIA", "")
+	s.edit("join: {media: topic}", "join: {media: file, root: "+filepath.Join(data, "media")+"}")
+	s.edit("media: "+s.topics.Media+", ", "")
 	p := s.producer()
 	for id, uri := range map[string]string{"there": "file:original-004-0000.png", "gone": "file:gone.png", "outside": "file:../labels.csv", "elsewhere": "file:///etc/passwd"} {
 		value := fmt.Sprintf(`{"media_id":%q,"detector":{"name":"meso4-f2f"},"score":0.5,"media":{"uri":%q}}`, id, uri)
@@ -256,6 +255,6 @@ func TestBadSetUpIsRefusedWithAMessage(t *testing.T) {
 	t.Run("missing ONNX Runtime", func(t *testing.T) {
 		s := stageOf(t)
 		t.Setenv("SHAKETABLE_ONNXRUNTIME", filepath.Join(s.dir, "nothing.so"))
-		s.refuses(1, "make onnxruntime")
+		s.refuses(1, "SHAKETABLE_ONNXRUNTIME", "nothing.so")
 	})
 }

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	collector "go.opentelemetry.io/proto/otlp/collector/logs/v1"
-	logs "go.opentelemetry.io/proto/otlp/logs/v1"
+	otlpcollector "go.opentelemetry.io/proto/otlp/collector/logs/v1"
+	otlplogs "go.opentelemetry.io/proto/otlp/logs/v1"
 	"google.golang.org/grpc"
 
 	"shaketable/pipeline"
@@ -22,7 +22,7 @@ import (
 
 // receiver is an OTLP endpoint that keeps the log events it gets.
 type receiver struct {
-	collector.UnimplementedLogsServiceServer
+	otlpcollector.UnimplementedLogsServiceServer
 	mu     sync.Mutex
 	events []event
 }
@@ -33,7 +33,7 @@ type event struct {
 	attributes map[string]string
 }
 
-func (r *receiver) Export(_ context.Context, in *collector.ExportLogsServiceRequest) (*collector.ExportLogsServiceResponse, error) {
+func (r *receiver) Export(_ context.Context, in *otlpcollector.ExportLogsServiceRequest) (*otlpcollector.ExportLogsServiceResponse, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, resource := range in.ResourceLogs {
@@ -43,10 +43,10 @@ func (r *receiver) Export(_ context.Context, in *collector.ExportLogsServiceRequ
 			}
 		}
 	}
-	return &collector.ExportLogsServiceResponse{}, nil
+	return &otlpcollector.ExportLogsServiceResponse{}, nil
 }
 
-func eventOf(rec *logs.LogRecord) event {
+func eventOf(rec *otlplogs.LogRecord) event {
 	e := event{name: rec.EventName, body: rec.Body.GetStringValue(), attributes: map[string]string{}}
 	for _, kv := range rec.Attributes {
 		e.attributes[kv.Key] = fmt.Sprint(kv.Value.GetStringValue())
@@ -77,7 +77,7 @@ func startReceiver(t *testing.T) (*receiver, string) {
 		t.Fatal(err)
 	}
 	r, server := &receiver{}, grpc.NewServer()
-	collector.RegisterLogsServiceServer(server, r)
+	otlpcollector.RegisterLogsServiceServer(server, r)
 	go server.Serve(l)
 	t.Cleanup(server.Stop)
 	return r, l.Addr().String()
@@ -124,6 +124,7 @@ func (r *rollout) until(version, what string, limit time.Duration, ok func() boo
 		if time.Now().After(deadline) {
 			r.s.t.Fatalf("waited %s for %s; outcomes %v", limit, what, r.s.outcomes())
 		}
+		r.s.alive()
 		r.send(version)
 	}
 }
@@ -159,7 +160,7 @@ alerts:
   lease: 5s
   windows: [10s, 30s, 60s]
   fine_horizon: 10m
-  skew: {tolerance: 0.05, share: 1}
+  skew: {tolerance: 0.05, share: .99}
   resolve: {min_probes: 300, hold: 5s}
   no_data: {max_hold: 30s, idle: 10s}
 `, address))
@@ -183,7 +184,7 @@ alerts:
 	r.until("1", "quiet traffic afterwards", 5*time.Minute, func() bool { return probed() > mark+300 })
 	worker.stop()
 
-	for state, phrase := range map[string]string{"firing": "version 2", "resolved": "version 1"} {
+	for state, phrase := range map[string]string{"firing": "version 2", "resolved": "went back from 2 to 1"} {
 		events := got.distinct("page", state)
 		if len(events) != 1 {
 			t.Errorf("%d %s events of the page tier, want exactly one", len(events), state)

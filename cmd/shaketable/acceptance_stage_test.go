@@ -70,7 +70,7 @@ type stage struct {
 	topics  kafka.Topics
 	config  string
 	binary  string
-	workers int
+	workers []*worker
 }
 
 // newStage starts what a test needs. extra is appended to the configuration file.
@@ -130,16 +130,19 @@ func (s *stage) write(name, text string) {
 
 // worker is a running `shaketable run`.
 type worker struct {
-	s    *stage
-	cmd  *exec.Cmd
-	file string
+	s     *stage
+	cmd   *exec.Cmd
+	file  string
+	ended chan struct{} // closed when the process is gone
+	err   error
+	ours  bool // the test ended it
 }
 
 // start runs the program with further arguments.
 func (s *stage) start(args ...string) *worker {
 	s.t.Helper()
-	s.workers++
-	w := &worker{s: s, file: filepath.Join(s.dir, fmt.Sprintf("worker-%d.log", s.workers))}
+	w := &worker{s: s, file: filepath.Join(s.dir, fmt.Sprintf("worker-%d.log", len(s.workers)+1)), ended: make(chan struct{})}
+	s.workers = append(s.workers, w)
 	log, err := os.Create(w.file)
 	if err != nil {
 		s.t.Fatal(err)
@@ -156,6 +159,10 @@ func (s *stage) start(args ...string) *worker {
 	if err := w.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
+	go func() {
+		w.err = w.cmd.Wait()
+		close(w.ended)
+	}()
 	s.t.Cleanup(func() {
 		w.kill()
 		if s.t.Failed() {
@@ -167,18 +174,33 @@ func (s *stage) start(args ...string) *worker {
 
 // kill ends the process as kill -9 does.
 func (w *worker) kill() {
-	if w.cmd.ProcessState == nil {
-		_ = w.cmd.Process.Kill()
-		_ = w.cmd.Wait()
-	}
+	w.ours = true
+	_ = w.cmd.Process.Kill()
+	<-w.ended
 }
 
 // stop asks it to end and wants status 0.
 func (w *worker) stop() {
 	w.s.t.Helper()
+	w.ours = true
 	_ = w.cmd.Process.Signal(syscall.SIGTERM)
-	if err := w.cmd.Wait(); err != nil {
-		w.s.t.Errorf("the worker ended with %v:\n%s", err, w.tail())
+	<-w.ended
+	if w.err != nil {
+		w.s.t.Errorf("the worker ended with %v:\n%s", w.err, w.tail())
+	}
+}
+
+// alive fails the test if a worker ended by itself: nothing that is waited for would come.
+func (s *stage) alive() {
+	s.t.Helper()
+	for _, w := range s.workers {
+		select {
+		case <-w.ended:
+			if !w.ours {
+				s.t.Fatalf("%s ended: %v", filepath.Base(w.file), w.err)
+			}
+		default:
+		}
 	}
 }
 
@@ -233,6 +255,7 @@ func (s *stage) hashes(pattern string) map[string]map[string]int64 {
 func (s *stage) await(what string, limit time.Duration, ok func() bool) {
 	s.t.Helper()
 	for deadline := time.Now().Add(limit); !ok(); time.Sleep(20 * time.Millisecond) {
+		s.alive()
 		if time.Now().After(deadline) {
 			s.t.Fatalf("waited %s for %s; outcomes %v", limit, what, s.outcomes())
 		}

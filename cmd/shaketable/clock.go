@@ -46,7 +46,7 @@ func (s *service) alerter(d pipeline.Detector, known []metrics.Baseline) (*pipel
 	}
 	return pipeline.NewAlerter(pipeline.AlerterOptions{Detector: d.Name, Owner: s.owner, Machine: machine, Ledger: s.store, Seat: s.store,
 		Outbox: s.store, Sinks: s.sinks(), Examples: s.store,
-		Delivered: s.telemetry.Delivered, Log: s.log.With("detector", d.Name)}), nil
+		Delivered: s.telemetry.Delivered, Log: s.log}), nil
 }
 
 // baselines reads the file of an evaluation, if the configuration names one.

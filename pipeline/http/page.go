@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"html/template"
 	"log/slog"
-	"math"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"shaketable/pipeline"
@@ -31,7 +29,7 @@ type page struct {
 
 func newPage(c *cache, o Options) (*page, error) {
 	t, err := template.New("page.html").Funcs(template.FuncMap{"percent": percent, "at": clock, "ago": ago, "per": perHundred,
-		"words": stateWords}).ParseFS(assets, "page/page.html")
+		"words": stateWords, "told": told, "loud": loud, "whole": whole}).ParseFS(assets, "page/page.html")
 	if err != nil {
 		return nil, fmt.Errorf("page: %w", err)
 	}
@@ -58,6 +56,26 @@ type detector struct {
 	Windows []row
 	Recent  []pipeline.Transition // newest first
 }
+
+// Shortest is the window in which the monitor itself is judged; nil before the first probe.
+func (d detector) Shortest() *row {
+	if len(d.Windows) == 0 {
+		return nil
+	}
+	return &d.Windows[0]
+}
+
+// Failed is how many probes of the window could not be concluded, of Tried.
+func (r row) Failed() int64 {
+	failed := int64(0)
+	for _, n := range r.Inconclusive {
+		failed += n
+	}
+	return failed
+}
+
+// Tried is how many probes the window began.
+func (r row) Tried() int64 { return r.Failed() + r.Probes }
 
 // row is one window: the detector's figures, then those of its families.
 type row struct {
@@ -155,43 +173,4 @@ func rowOf(w pipeline.WindowView) row {
 		}
 	}
 	return r
-}
-
-// percent writes a share with one decimal; the last decimal never rounds up to a hundred what is below.
-func percent(share float64) string {
-	x := 100 * share
-	if share < 1 && x > 99.9 {
-		x = 99.9
-	}
-	return strconv.FormatFloat(x, 'f', 1, 64) + "\u202f%"
-}
-
-// perHundred writes a share as a coordinate of 100.
-func perHundred(share float64) string {
-	return strconv.FormatFloat(math.Round(1000*share)/10, 'f', -1, 64)
-}
-
-func clock(t time.Time) string {
-	if t.IsZero() {
-		return "never"
-	}
-	return t.UTC().Format("2006-01-02 15:04:05") + " UTC"
-}
-
-func ago(seconds float64) string {
-	if seconds < 0 {
-		seconds = 0
-	}
-	return time.Duration(seconds * float64(time.Second)).Round(time.Second).String()
-}
-
-// stateWords says a state in words of people.
-func stateWords(s pipeline.AlertState) string {
-	switch s {
-	case pipeline.StateNoData:
-		return "no data"
-	case pipeline.StateLearning:
-		return "learning"
-	}
-	return string(s)
 }

@@ -126,10 +126,10 @@ func TestPageShows(t *testing.T) {
 		`data-state="firing">firing`, // pill
 		"97.3\u202f%", "62.0\u202f%", // RA and RR(.05) of 15m
 		"59.0\u202f% to 65.0\u202f%", // band of RR
-		"last 15m", "last 1h", "last 24h", "168000 live uploads",
+		"last 15m", "last 1h", "last 24h", "168,000 live uploads",
 		"38 of 100 pictures changed by recompression (JPEG) now move by more than .05; it was 12",
 		"What: 38 of 100 &lt;pictures&gt;", // the text is text
-		"Held against: predecessor", "What may leave the house: page",
+		"Held against: predecessor", "People are told: by page and ticket", "99.8\u202f% of the deployed scores agree with ours, and 3 of 423 probes", "People are told: never",
 		"No, untrusted:", "38 of 100 deployed scores differ",
 		"an older one", "2026-11-21 16:00:00 UTC",
 		"gaussian_noise",
@@ -156,6 +156,23 @@ func TestPageOfStaleAndOfNothing(t *testing.T) {
 	}
 	if body := get(handler(t, options(&held{})), "/").Body.String(); !strings.Contains(body, "No detector has been judged yet") {
 		t.Errorf("nothing: %s", body)
+	}
+}
+
+// TestQuietOwner: an alert that its owner keeps in the house says so.
+func TestQuietOwner(t *testing.T) {
+	s := firing()
+	s.Notify = "none"
+	if body := get(handler(t, options(store(t, s))), "/").Body.String(); !strings.Contains(body, "nobody was told, because notify is none") {
+		t.Error(body)
+	}
+	if body := get(handler(t, options(store(t, firing()))), "/").Body.String(); strings.Contains(body, "nobody was told") {
+		t.Error(body)
+	}
+	for x, want := range map[float64]string{0: "0", 999: "999", 1000: "1,000", 1234567.4: "1,234,567"} {
+		if got := whole(x); got != want {
+			t.Errorf("%v: %s", x, got)
+		}
 	}
 }
 

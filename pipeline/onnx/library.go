@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -34,7 +35,9 @@ func FindLibrary(getenv func(string) string) (string, error) {
 		if isFile(path) {
 			return path, nil
 		}
-		tried = append(tried, path)
+		if !slices.Contains(tried, path) {
+			tried = append(tried, path)
+		}
 	}
 	return "", fmt.Errorf("onnx: %w: run `make onnxruntime`, or name it in %s; tried %s", ErrNoLibrary, LibraryEnv, strings.Join(tried, ", "))
 }

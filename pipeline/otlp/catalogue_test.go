@@ -140,7 +140,7 @@ func TestCatalogue(t *testing.T) {
 
 // TestFigures looks at the numbers behind the names, in the form that dashboards ask for them.
 func TestFigures(t *testing.T) {
-	families := scrape(t, exercised(t, "127.0.0.1:1"))
+	families := scrape(t, exercised(t, ""))
 	for want, value := range map[string]float64{
 		`shaketable_robust_accuracy{detector=a,version=1.0,window=15m}`:                 .95,
 		`shaketable_robust_accuracy_bound{bound=low,detector=a,version=1.0,window=15m}`: .90,
@@ -197,7 +197,7 @@ func text(m *dto.Metric) string {
 
 // TestGapInsteadOfFrozenLine: what no alerter of this process vouches for any more is absent from the next scrape.
 func TestGapInsteadOfFrozenLine(t *testing.T) {
-	tel := openAt(t, "127.0.0.1:1", nil)
+	tel := openAt(t, "", nil)
 	list := []*pipeline.Snapshot{snapshot()}
 	if err := tel.Watch(Process{Stats: &pipeline.Stats{}, Health: &pipeline.Health{}, Now: time.Now, Snapshots: func(time.Time) []*pipeline.Snapshot { return list },
 		Devices: func() []Device { return nil }, Outbox: func() []Waiting { return nil }}); err != nil {

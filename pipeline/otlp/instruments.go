@@ -67,6 +67,9 @@ func (t *Telemetry) instruments() error {
 
 // Probed records one probe; it has the form of [pipeline.Prober]'s Observe.
 func (t *Telemetry) Probed(s *pipeline.Subject, r pipeline.Reading, took time.Duration) {
+	if t == nil {
+		return
+	}
 	ctx := context.Background()
 	t.probes.duration.Record(ctx, took.Seconds(), metric.WithAttributes(attrDetector.String(s.Detector.Name), attrVersion.String(s.Detector.Version)))
 	for i, c := range r.Changes {
@@ -79,6 +82,9 @@ func (t *Telemetry) Probed(s *pipeline.Subject, r pipeline.Reading, took time.Du
 
 // Delivered records an attempt to deliver a transition; it has the form of [pipeline.AlerterOptions]' Delivered.
 func (t *Telemetry) Delivered(sink string, err error) {
+	if t == nil {
+		return
+	}
 	result := "acknowledged"
 	if err != nil {
 		result = "failed"

@@ -26,7 +26,7 @@ func noEnv(string) string { return "" }
 func openAt(t *testing.T, endpoint string, change func(*Config)) *Telemetry {
 	t.Helper()
 	cfg := DefaultConfig()
-	cfg.OTLP.Endpoint, cfg.OTLP.Insecure = endpoint, !strings.Contains(endpoint, "://")
+	cfg.OTLP.Endpoint, cfg.OTLP.Insecure = endpoint, endpoint != "" && !strings.Contains(endpoint, "://")
 	if change != nil {
 		change(&cfg)
 	}

@@ -29,7 +29,7 @@ type Identity struct {
 	Instance string // unique to the process
 }
 
-// Telemetry is the telemetry of a process. Open makes it, Shutdown ends it.
+// Telemetry is the telemetry of a process. Open makes it, Shutdown ends it. A nil one records nothing and has no sink.
 //
 //	instruments ─► MeterProvider ─┬─► own Prometheus registry ─► Handler
 //	                              └─► periodic reader ─► OTLP (where an endpoint is configured)
@@ -116,7 +116,12 @@ func (t *Telemetry) openLogs(ctx context.Context, described *resource.Resource, 
 }
 
 // Sink returns the sink of alert transitions; nil if no receiver is configured, by file or by environment.
-func (t *Telemetry) Sink() *Sink { return t.sink }
+func (t *Telemetry) Sink() *Sink {
+	if t == nil {
+		return nil
+	}
+	return t.sink
+}
 
 // Handler serves the metrics to Prometheus.
 func (t *Telemetry) Handler() http.Handler {

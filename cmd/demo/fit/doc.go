@@ -1,3 +1,5 @@
+//go:build cgo
+
 // Command fit makes the two detectors of the demo, from nothing but its own pictures:
 //
 //	media ─► perturb (the production suite) ─► filters ─► logistic regression ─► ONNX
