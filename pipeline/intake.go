@@ -28,7 +28,7 @@ func (h *holding) takeDetections(f fetched) error {
 	}
 	h.next, h.end, h.heard = f.Next, f.End, f.at
 	if h.joiner != nil {
-		h.joiner.DetectionPage(oldest(f.Records), h.next >= h.end, f.at)
+		h.joiner.DetectionPage(middle(f.Records), h.next >= h.end, f.at)
 	}
 	return nil
 }
@@ -140,7 +140,7 @@ func (h *holding) takeMedia(f fetched) error {
 		}
 	}
 	h.mediaNext = f.Next
-	h.joiner.MediaPage(oldest(f.Records), f.Next >= f.End, f.at)
+	h.joiner.MediaPage(middle(f.Records), f.Next >= f.End, f.at)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"slices"
 	"time"
 )
 
@@ -10,8 +11,8 @@ import (
 // It belongs to one goroutine. Media is a look-up that is rebuilt by reading again, so nothing here is counted or stored.
 // Invariant: a detection that waits never stops the reading of media (Ahead is false while anything waits).
 //
-// How far a log has been read is told by the oldest record of its last two pages, and never by more than the clock said when
-// they were fetched: one record with a wrong timestamp must not make the look-up forget, or keep, everything else.
+// How far a log has been read is told by the middle of its last two pages, the earlier one, and never by more than the clock
+// said when they were fetched: records with wrong timestamps must not make the look-up forget, or keep, everything else.
 type Joiner struct {
 	window  time.Duration // largest distance of record times between a detection and its media
 	maxHold time.Duration // how long a detection waits at the end of the media log
@@ -26,10 +27,10 @@ type Joiner struct {
 
 	mediaTime  time.Time // record time up to which media has been read
 	mediaFar   time.Time // the furthest that mediaTime ever was
-	mediaPage  time.Time // oldest record time of the last page of media
+	mediaPage  time.Time // middle record time of the last page of media
 	mediaEnd   time.Time // when the media log was last seen to end here; zero if it goes on
 	front      time.Time // record time that no further detection is expected to lie far behind
-	frontPage  time.Time // oldest record time of the last page of detections
+	frontPage  time.Time // middle record time of the last page of detections
 	swept      time.Time // horizon of the last sweep
 	sweepEvery time.Duration
 }
@@ -62,12 +63,13 @@ func NewJoiner(window, maxHold time.Duration, budget int64) *Joiner {
 		sweepEvery: window / 8, seen: map[string]MediaAt{}, waiting: map[string][]wait{}}
 }
 
-// Want returns the media of a detection, or remembers that it waits, under its sequence number.
+// Want returns the media of a detection, or remembers that it waits, under its sequence number. A record time that is not
+// that of its neighbours in the log makes it wait as they do.
 func (j *Joiner) Want(mediaID string, seq int64, record, now time.Time) (MediaAt, bool) {
 	if m, ok := j.seen[mediaID]; ok {
 		return m, true
 	}
-	j.waiting[mediaID] = append(j.waiting[mediaID], wait{seq: seq, record: earlier(record, now), since: now})
+	j.waiting[mediaID] = append(j.waiting[mediaID], wait{seq: seq, record: earlier(later(record, j.front), now), since: now})
 	j.held++
 	return MediaAt{}, false
 }
@@ -102,11 +104,11 @@ func (j *Joiner) Get(mediaID string) (MediaAt, bool) {
 	return m, ok
 }
 
-// MediaPage notes a page of media, after its records: the oldest record time on it (zero for an empty page), whether the
+// MediaPage notes a page of media, after its records: the middle record time on it (zero for an empty page), whether the
 // log ended there, and when it was fetched.
-func (j *Joiner) MediaPage(oldest time.Time, atEnd bool, fetched time.Time) {
-	if !oldest.IsZero() {
-		j.mediaTime, j.mediaPage = readUpTo(j.mediaPage, oldest, fetched)
+func (j *Joiner) MediaPage(middle time.Time, atEnd bool, fetched time.Time) {
+	if !middle.IsZero() {
+		j.mediaTime, j.mediaPage = readUpTo(j.mediaPage, middle, fetched)
 		j.mediaFar = later(j.mediaFar, j.mediaTime)
 	}
 	j.mediaEnd = time.Time{}
@@ -116,8 +118,8 @@ func (j *Joiner) MediaPage(oldest time.Time, atEnd bool, fetched time.Time) {
 }
 
 // readUpTo returns how far a log has been read after another page, and what to remember of that page.
-func readUpTo(last, oldest, fetched time.Time) (to, page time.Time) {
-	page = earlier(oldest, fetched)
+func readUpTo(last, middle, fetched time.Time) (to, page time.Time) {
+	page = earlier(middle, fetched)
 	if last.IsZero() {
 		return page, page
 	}
@@ -125,9 +127,9 @@ func readUpTo(last, oldest, fetched time.Time) (to, page time.Time) {
 }
 
 // DetectionPage is MediaPage for detections. At the end of their log what comes next is from then on.
-func (j *Joiner) DetectionPage(oldest time.Time, atEnd bool, fetched time.Time) {
-	if !oldest.IsZero() {
-		j.front, j.frontPage = readUpTo(j.frontPage, oldest, fetched)
+func (j *Joiner) DetectionPage(middle time.Time, atEnd bool, fetched time.Time) {
+	if !middle.IsZero() {
+		j.front, j.frontPage = readUpTo(j.frontPage, middle, fetched)
 	}
 	if atEnd {
 		j.front = later(j.front, earlier(j.mediaTime, fetched))
@@ -214,13 +216,15 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// oldest returns the smallest record time of a page; zero if it is empty.
-func oldest(records []Record) time.Time {
-	var first time.Time
-	for i := range records {
-		if t := records[i].Time; first.IsZero() || t.Before(first) {
-			first = t
-		}
+// middle returns the median record time of a page, of at most 33 records spread over it; zero if it is empty.
+func middle(records []Record) time.Time {
+	if len(records) == 0 {
+		return time.Time{}
 	}
-	return first
+	var times []time.Time
+	for i := 0; i < len(records); i += len(records)/33 + 1 {
+		times = append(times, records[i].Time)
+	}
+	slices.SortFunc(times, time.Time.Compare)
+	return times[(len(times)-1)/2]
 }

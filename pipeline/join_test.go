@@ -102,6 +102,23 @@ func TestJoinDetectionFromTheFuture(t *testing.T) {
 	}
 }
 
+// One from long ago waits as long as its neighbours.
+func TestJoinDetectionFromLongAgo(t *testing.T) {
+	j := newTestJoiner()
+	mediaUpTo(j, 0)
+	j.DetectionPage(at(0), false, at(0))
+	wantWaiting(t, j, "a", 1, at(-9999*time.Hour), at(0))
+	mediaUpTo(j, 4*time.Minute)
+	if got := expired(j); got != nil {
+		t.Errorf("unmatched %v", got)
+	}
+	j.MediaPage(at(6*time.Minute), false, at(9*time.Minute))
+	j.MediaPage(at(6*time.Minute), false, at(9*time.Minute))
+	if got := expired(j); !slices.Equal(got, []int64{1}) {
+		t.Errorf("unmatched %v, want [1]", got)
+	}
+}
+
 func TestJoinRemembers(t *testing.T) {
 	hour := at(time.Hour)
 	for _, c := range []struct {
@@ -138,6 +155,35 @@ func TestJoinRemembers(t *testing.T) {
 		if kept != " "+c.kept || j.used != int64(10*len(j.seen)) || len(j.arrived) != len(j.seen) {
 			t.Errorf("%s: kept%s, want %s; %d bytes and %d arrivals of %d", c.name, kept, c.kept, j.used, len(j.arrived), len(j.seen))
 		}
+	}
+}
+
+func TestJoinMiddleOfAPage(t *testing.T) {
+	page := func(minutes ...int) (records []Record) {
+		for _, m := range minutes {
+			records = append(records, Record{Time: at(time.Duration(m) * time.Minute)})
+		}
+		return records
+	}
+	long := make([]int, 1000)
+	for i := range long {
+		long[i] = i
+		if i%3 == 0 {
+			long[i] = -9999999
+		}
+	}
+	for _, c := range []struct {
+		records  []Record
+		from, to int
+	}{
+		{page(7), 7, 7}, {page(1, 2), 1, 1}, {page(3, -999999, 2), 2, 2}, {page(1, 999999, 2), 2, 2}, {page(long...), 150, 400},
+	} {
+		if got := middle(c.records); got.Before(at(time.Duration(c.from)*time.Minute)) || got.After(at(time.Duration(c.to)*time.Minute)) {
+			t.Errorf("%d records: %s", len(c.records), got)
+		}
+	}
+	if !middle(nil).IsZero() {
+		t.Error("an empty page has a middle")
 	}
 }
 

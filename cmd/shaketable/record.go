@@ -16,10 +16,6 @@ import (
 	"shaketable/pipeline/onnx"
 )
 
-// claimFor is how long the one probe of a group or content, generation and day is remembered: the day itself, and the
-// largest lateness that the default configuration allows.
-const claimFor = 48 * time.Hour
-
 // registerEvery is how often a worker says which generations it probes.
 const registerEvery = 15 * time.Second
 
@@ -148,7 +144,8 @@ func (s *service) prober() *pipeline.Prober {
 		parallel = defaultParallel()
 	}
 	return &pipeline.Prober{Store: s.store, Prepare: pipeline.NewPreparer(s.cfg.Prepare).Prepare, Timeout: s.cfg.Probe.Timeout,
-		ClaimFor: claimFor, Slots: make(chan struct{}, 4*parallel), Observe: s.telemetry.Probed}
+		ClaimFor: s.cfg.Window.Lateness + 24*time.Hour, // the day itself, and the latest record that may still belong to it
+		Slots:    make(chan struct{}, 4*parallel), Observe: s.telemetry.Probed}
 }
 
 // register tells the clock path what is probed, and over how many partitions to sum.
