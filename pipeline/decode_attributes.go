@@ -45,7 +45,7 @@ func (f *flattener) put(prefix, name string, value []byte) error {
 	case 'n':
 		return nil
 	case '"':
-		text = unquote(value)
+		text = unquoted(value)
 	default:
 		text = string(value)
 	}
@@ -73,7 +73,7 @@ func eachMember(raw []byte, fn func(name string, value []byte) error) error {
 		if _, err := s.text(); err != nil {
 			return err
 		}
-		name := unquote(raw[start:s.at])
+		name := unquoted(raw[start:s.at])
 		s.space()
 		s.at++ // the colon
 		s.space()

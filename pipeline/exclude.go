@@ -60,6 +60,11 @@ func NewExcluder(rules []ExcludeRule) (*Excluder, error) {
 	return &Excluder{rules: slices.Clone(rules)}, nil
 }
 
+// NeedsAttributes says whether any rule looks at an attribute.
+func (e *Excluder) NeedsAttributes() bool {
+	return slices.ContainsFunc(e.rules, func(r ExcludeRule) bool { return r.Attribute != "" })
+}
+
 // Excluded says whether the detection must not be probed.
 func (e *Excluder) Excluded(d *Detection) bool {
 	for i := range e.rules {

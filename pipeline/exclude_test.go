@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -64,5 +65,46 @@ func TestExcludeRuleFaults(t *testing.T) {
 		if _, err := NewExcluder([]ExcludeRule{c.rule}); err == nil || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%+v: got %v, want %s", c.rule, err, c.want)
 		}
+	}
+}
+
+// A line without attribute rules decodes without attributes; everything else of the detection must stay the same.
+func TestAttributesAreLeftOutOnlyWhereNobodyLooks(t *testing.T) {
+	no := "no"
+	for _, c := range []struct {
+		rules []ExcludeRule
+		want  bool
+	}{
+		{nil, false},
+		{[]ExcludeRule{{Field: "source", Equals: &no}}, false},
+		{[]ExcludeRule{{Field: "source", Equals: &no}, {Attribute: "consent", Equals: &no}}, true},
+	} {
+		e, err := NewExcluder(c.rules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := e.NeedsAttributes(); got != c.want {
+			t.Errorf("%d rules: NeedsAttributes is %v, want %v", len(c.rules), got, c.want)
+		}
+	}
+	full, err := NewDecoder(DefaultDecodeConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Record{Key: []byte("a"), Value: []byte(`{"media_id":"a","detector":{"name":"d"},"score":0.5,"attributes":{"consent":"no"}}`)}
+	with, err := full.Decode(&r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	without, err := full.WithoutAttributes().Decode(&r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if with.Attributes["consent"] != "no" || without.Attributes != nil {
+		t.Errorf("attributes %v and %v, want them and none", with.Attributes, without.Attributes)
+	}
+	with.Attributes = nil
+	if !reflect.DeepEqual(with, without) {
+		t.Errorf("decoded %+v without attributes, want %+v", without, with)
 	}
 }

@@ -45,23 +45,24 @@ func (h *holding) unreadable(s Stream, f fetched) error {
 // admit decodes one detection and finishes it at once, unless it is sampled or can't be decoded.
 func (h *holding) admit(r *Record) {
 	e := entry{offset: r.Offset, record: r.Time}
-	det, err := guarded(h.Decode, r)
-	if err != nil {
+	var err error
+	if h.det, err = guarded(h.Decode, r); err != nil {
 		seq, bad := h.windower.Push(e), badRecord(err)
 		h.asked[seq] = &asked{record: *r, bad: &bad}
 		h.ready = append(h.ready, seq)
 		return
 	}
+	det := &h.det
 	h.keyed(Detections, r, det.MediaID)
 	untimely := h.untimely(det.Time, r.Time)
 	if untimely == "" {
 		e.event = det.Time // whatever else becomes of the record, a time that is not believed is not used
 	}
 	e.subject = h.Roster.Find(det.Detector, det.Version)
-	e.outcome = h.judge(&det, untimely, e.subject)
+	e.outcome = h.judge(det, untimely, e.subject)
 	seq := h.windower.Push(e)
 	if e.outcome == "" {
-		h.ask(seq, &asked{record: *r, det: det, subject: e.subject})
+		h.ask(seq, &asked{record: *r, det: *det, subject: e.subject})
 	}
 }
 

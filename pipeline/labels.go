@@ -59,7 +59,7 @@ func (d *LabelDecoder) verdict(v *values) (fake bool) {
 	text := string(raw)
 	switch raw[0] {
 	case '"':
-		text = unquote(raw)
+		text = unquoted(raw)
 	case '{', '[':
 		v.fail(fieldLabel, fmt.Errorf("is %s, not one value", kindOf(raw)))
 		return false

@@ -22,6 +22,7 @@ type holding struct {
 	joiner    *Joiner
 	refetch   Log // a second reader of the media topic, for media whose bytes were not kept
 	refetchMu sync.Mutex
+	det       Detection // of the record being admitted: one place for all spares an allocation per record
 	asked     map[int64]*asked
 	results   chan result
 	inflight  int

@@ -105,6 +105,9 @@ func (s *service) line(subjects []*pipeline.Subject) (*pipeline.Line, func() err
 	if err != nil {
 		return nil, nil, configError{err}
 	}
+	if !excluder.NeedsAttributes() {
+		decoder = decoder.WithoutAttributes()
+	}
 	key, err := s.cfg.Sample.Key(os.Getenv)
 	if err != nil {
 		return nil, nil, configError{err}
