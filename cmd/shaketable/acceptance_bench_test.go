@@ -159,7 +159,7 @@ func TestBenchRecordPathOverABareFetch(t *testing.T) {
 }
 
 func TestBenchResidentMemoryWhileProbing(t *testing.T) {
-	sc := newScene(t)
+	sc := newSceneOn(t, benchPartitions)
 	sc.send()
 	w := sc.s.start()
 	peak := 0.
@@ -167,6 +167,6 @@ func TestBenchResidentMemoryWhileProbing(t *testing.T) {
 		peak = max(peak, resident(t, w.cmd.Process.Pid))
 		return sc.read() >= sc.total()
 	})
-	fmt.Printf("resident memory while every picture is probed by four detectors: peak %.0f MiB, at the end %.0f MiB\n", peak, resident(t, w.cmd.Process.Pid))
+	fmt.Printf("resident memory with %d partitions while every picture is probed by four detectors: peak %.0f MiB, at the end %.0f MiB\n", benchPartitions, peak, resident(t, w.cmd.Process.Pid))
 	w.stop()
 }

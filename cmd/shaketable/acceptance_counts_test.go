@@ -39,8 +39,13 @@ type scene struct {
 // newScene evaluates the pictures offline and sends them, with their detections and labels, through Kafka.
 func newScene(t *testing.T) *scene {
 	t.Helper()
+	return newSceneOn(t, 4)
+}
+
+func newSceneOn(t *testing.T, partitions int) *scene {
+	t.Helper()
 	data := acceptanceData(t)
-	sc := &scene{s: newStage(t, 4, "detectors_file: "+filepath.Join(data, "detectors.yaml"), "alerts: {period: 1s, lease: 5s}\nhttp: {listen: \"127.0.0.1:0\"}"),
+	sc := &scene{s: newStage(t, partitions, "detectors_file: "+filepath.Join(data, "detectors.yaml"), "alerts: {period: 1s, lease: 5s}\nhttp: {listen: \"127.0.0.1:0\"}"),
 		scores: deployed(t, data), labels: truth(t, data), base: time.Now().Add(-20 * time.Minute).Truncate(time.Second)}
 	sc.evaluate(data)
 	for f := range sc.labels {
