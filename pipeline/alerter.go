@@ -131,7 +131,7 @@ func (a *Alerter) turn(ctx context.Context, held int64) int64 {
 
 func (a *Alerter) complain(ctx context.Context, what string, err error) {
 	if ctx.Err() == nil {
-		a.Log.Warn("alerter: cannot "+what, "detector", a.Detector, "error", err)
+		a.Log.Warn("alerter: a step failed", "step", what, "detector", a.Detector, "error", err)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"sync"
 	"testing"
@@ -14,7 +13,7 @@ import (
 	"shaketable/metrics"
 )
 
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // clockPath is a world, a seat and sinks for alerters that run in a bubble of synctest: the world's event time follows the
 // clock of the bubble.

@@ -29,7 +29,7 @@ func (s *service) record(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, source.Close()) }()
 	warnings, err := source.Preflight(ctx, s.cfg.Flow.Rebuild)
 	for _, w := range warnings {
-		s.log.Warn(w, "part", "kafka")
+		s.log.Warn("Kafka may become a problem", "part", "kafka", "note", w)
 	}
 	if err != nil {
 		return err

@@ -91,7 +91,9 @@ func runWorker(ctx context.Context, cfg config.Config, role string, log *slog.Lo
 			log.Warn("the last telemetry was not delivered", "error", err)
 		}
 	}()
-	redis.LogTo(func(ctx context.Context, message string) { log.WarnContext(ctx, message, "part", "redis") })
+	redis.LogTo(func(ctx context.Context, message string) {
+		log.WarnContext(ctx, "Redis client", "part", "redis", "note", message)
+	})
 	if s.store, err = redis.Open(cfg.Redis); err != nil {
 		return configError{err}
 	}
@@ -120,7 +122,7 @@ func runWorker(ctx context.Context, cfg config.Config, role string, log *slog.Lo
 func (s *service) checkStore(ctx context.Context) error {
 	notes, err := s.store.Check(ctx)
 	for _, n := range notes {
-		s.log.Warn(n, "part", "redis")
+		s.log.Warn("Redis may become a problem", "part", "redis", "note", n)
 	}
 	return err
 }

@@ -26,7 +26,7 @@ func Retryable(err error) bool {
 	}
 	var network net.Error
 	if errors.As(err, &network) { // before the deadline: a dial or read that timed out wraps it
-		return network != context.DeadlineExceeded
+		return network != context.DeadlineExceeded //nolint:errorlint // the bare deadline is ours; one that is wrapped is the network's
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return false
