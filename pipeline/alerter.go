@@ -191,7 +191,7 @@ func (a *Alerter) save(ctx context.Context, token, seq int64, result Result) err
 		if err == nil {
 			return nil
 		}
-		if errors.Is(err, ErrNotSeated) || attempt == saveAttempts || !pause(ctx, 100*time.Millisecond) {
+		if errors.Is(err, ErrNotSeated) || attempt == saveAttempts || !Pause(ctx, 100*time.Millisecond) {
 			return fmt.Errorf("save fold %d: %w", result.State.Folds, err)
 		}
 	}
@@ -253,7 +253,7 @@ func RunAlerters(ctx context.Context, r Registry, every time.Duration, log *slog
 			started[name] = true
 			running.Go(func() { a.Run(ctx) })
 		}
-		if !pause(ctx, every) {
+		if !Pause(ctx, every) {
 			return
 		}
 	}

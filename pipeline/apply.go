@@ -56,7 +56,7 @@ func (h *holding) apply(ctx context.Context, b *Batch) error {
 	for attempt := 0; ; attempt++ {
 		verdict, at, err := h.Store.Apply(ctx, b)
 		if err != nil {
-			if !pause(ctx, backoff(attempt)) {
+			if !Pause(ctx, backoff(attempt)) {
 				return ctx.Err()
 			}
 			h.Health.Set(part, err)

@@ -30,7 +30,7 @@ func (l *Line) serve(ctx context.Context, a Assignment) {
 		lost = lost || errors.Is(err, errLost)
 		l.react(ctx, a, err, log)
 		// A fail-over answers many claims with the same verdict; a claim is cheap, but not free.
-		pause(ctx, backoff(min(attempt, 4)))
+		Pause(ctx, backoff(min(attempt, 4)))
 	}
 }
 
@@ -45,7 +45,7 @@ func (l *Line) react(ctx context.Context, a Assignment, err error, log *slog.Log
 	default: // a fault until the next claim has succeeded
 		log.Error("partition stopped, trying again", "error", err)
 		l.Health.Set(partitionPart(a), err)
-		pause(ctx, 5*time.Second)
+		Pause(ctx, 5*time.Second)
 	}
 }
 

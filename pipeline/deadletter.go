@@ -58,7 +58,7 @@ func (l *Line) bury(ctx context.Context, d DeadLetter) bool {
 			}
 			return true
 		}
-		if !pause(ctx, backoff(attempt)) {
+		if !Pause(ctx, backoff(attempt)) {
 			return false
 		}
 		l.Health.Set(part, fmt.Errorf("not acknowledged: %w", err))

@@ -103,14 +103,10 @@ func (v *values) text(field int) string {
 // checked returns the text of a string, which is at most limit bytes long and has no control characters.
 func (v *values) checked(field int, raw []byte, limit int) string {
 	s, plain := unquote(raw)
-	err := error(nil)
-	switch {
-	case !plain:
-		err = checkText(s, limit)
-	case len(s) > limit || strings.IndexByte(s, 0x7f) >= 0: // the scanner has seen to the rest
-		err = checkText(s, limit)
+	if plain && len(s) <= limit && strings.IndexByte(s, 0x7f) < 0 { // the scanner has seen to the rest
+		return s
 	}
-	if err != nil {
+	if err := checkText(s, limit); err != nil {
 		v.fail(field, err)
 	}
 	return s

@@ -35,7 +35,7 @@ func (c *courier) run(ctx context.Context) {
 	var retry time.Duration
 	for ctx.Err() == nil {
 		if retry > 0 {
-			pause(ctx, retry)
+			Pause(ctx, retry)
 		} else {
 			c.await(ctx)
 		}

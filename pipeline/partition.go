@@ -88,7 +88,7 @@ func (h *holding) prove(ctx context.Context) {
 			h.log.Warn("fenced off, and Kafka does not confirm the membership: the partition waits", "error", err)
 		}
 		h.Health.Set(partitionPart(h.a), fmt.Errorf("%w, and Kafka does not confirm the membership: %v", errFenced, err))
-		if !pause(ctx, backoff(attempt)) {
+		if !Pause(ctx, backoff(attempt)) {
 			return
 		}
 	}

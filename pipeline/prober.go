@@ -119,7 +119,7 @@ func (p *Prober) first(ctx context.Context, d *Detection, s *Subject, holder, di
 			return winner == holder, nil
 		}
 		// Without the store nothing can be applied either, so waiting here loses no time.
-		if !pause(ctx, backoff(attempt)) {
+		if !Pause(ctx, backoff(attempt)) {
 			p.report(nil) // whoever waits on says so again
 			return false, err
 		}

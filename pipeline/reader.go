@@ -37,7 +37,7 @@ func read(ctx context.Context, l Log, offset int64, now func() time.Time, troubl
 				if ctx.Err() == nil {
 					trouble(attempt, err)
 				}
-				pause(ctx, backoff(attempt))
+				Pause(ctx, backoff(attempt))
 				attempt++
 				continue
 			}

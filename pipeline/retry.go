@@ -12,8 +12,8 @@ func backoff(attempt int) time.Duration {
 	return min(50*time.Millisecond<<min(attempt, 10), 5*time.Second)
 }
 
-// pause waits for d and says whether ctx is still good.
-func pause(ctx context.Context, d time.Duration) bool {
+// Pause waits for d and says whether ctx is still good.
+func Pause(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

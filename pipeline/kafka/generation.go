@@ -25,7 +25,7 @@ func (s *Source) begin(ctx context.Context, gen *kafkago.Generation, serve func(
 	if err != nil {
 		log.Error("this generation is refused", "error", err)
 		// Returning from a started function is the way to end a generation; the pause keeps the others' work going.
-		gen.Start(func(ended context.Context) { pause(ended, refusalPause) })
+		gen.Start(func(ended context.Context) { pipeline.Pause(ended, refusalPause) })
 		return
 	}
 	log.Info("joined the group", "member", gen.MemberID, "partitions", numbers)

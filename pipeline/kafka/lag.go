@@ -108,7 +108,7 @@ func (s *Source) Lag() []Lag {
 // refreshEnds asks for the end of partitions that are not being fetched, so that lag grows visibly while the line is held
 // up. It returns when ctx is done.
 func (s *Source) refreshEnds(ctx context.Context, every time.Duration) {
-	for pause(ctx, every) {
+	for pipeline.Pause(ctx, every) {
 		for _, p := range s.held() {
 			if ctx.Err() != nil || !p.stale() {
 				continue

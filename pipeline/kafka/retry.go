@@ -11,6 +11,8 @@ import (
 
 	kafkago "github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
+
+	"shaketable/pipeline"
 )
 
 // retrier repeats what fails for reasons that pass by themselves: a leader that moves, a broker that restarts.
@@ -35,7 +37,7 @@ func (r retrier) do(ctx context.Context, what string, f func() error) error {
 		if attempt%3 == 0 && bits.OnesCount(uint(attempt/3)) == 1 {
 			r.log.Warn("Kafka does not answer, trying again", "request", what, "attempts", attempt, "error", err)
 		}
-		if !pause(ctx, backoff(attempt)) {
+		if !pipeline.Pause(ctx, backoff(attempt)) {
 			return ctx.Err()
 		}
 	}
@@ -44,18 +46,6 @@ func (r retrier) do(ctx context.Context, what string, f func() error) error {
 // backoff grows from 50 ms to 2 s.
 func backoff(attempt int) time.Duration {
 	return min(25*time.Millisecond<<min(attempt, 10), 2*time.Second)
-}
-
-// pause waits, and says whether it was allowed to wait to the end.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // passing says whether an error goes away when the cluster has settled.

@@ -173,7 +173,7 @@ func (y *tally) read(ctx context.Context, a pipeline.Assignment, s pipeline.Stre
 		p, err := l.Fetch(ctx, offset)
 		if err != nil {
 			y.fault(ctx, fmt.Sprintf("fetch %s/%d@%d: %v", s, a.Partition(), offset, err))
-			pause(ctx, 10*time.Millisecond)
+			pipeline.Pause(ctx, 10*time.Millisecond)
 			continue
 		}
 		y.mu.Lock()

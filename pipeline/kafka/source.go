@@ -108,7 +108,7 @@ func (s *Source) awaitTopics(ctx context.Context) error {
 		if ctx.Err() == nil && bits.OnesCount(uint(attempt)) == 1 {
 			s.log.Error("not joining the group yet", "error", err)
 		}
-		if !pause(ctx, backoff(attempt)) {
+		if !pipeline.Pause(ctx, backoff(attempt)) {
 			return ctx.Err()
 		}
 	}
