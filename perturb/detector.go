@@ -44,8 +44,8 @@ type Output struct {
 // Variant is one perturbation at one severity. Index 0 of every probe is the clean picture: family "none", severity 0.
 type Variant struct {
 	Family    string
-	Severity  int    // 1..5; 0 for the clean picture
-	Parameter string // as a person writes it, "q=60"; equal to the parameter column of ra_rr.csv
+	Severity  int    // a label: 1..5 in the built-in suites, from 1 on in a user's own; 0 for the clean picture
+	Parameter string // decides the pixels: "60", or "radius=10, sigma=3"; equal to the parameter column of ra_rr.csv
 }
 
 // Suite is a named, versioned list of variants in a fixed order; the order and the version are part of the generation.
@@ -53,4 +53,7 @@ type Suite struct {
 	Name     string
 	Version  string
 	Variants []Variant // without the clean picture
+	// Codec says how variants are recompressed, see WithCodec: CodecGraph (also if empty) or CodecExact. It is part of the
+	// generation, too.
+	Codec string
 }

@@ -16,7 +16,7 @@ import (
 	"shaketable/perturb/graph"
 )
 
-func readFloats(t *testing.T, path string) []float32 {
+func readFloats(t testing.TB, path string) []float32 {
 	t.Helper()
 	data, err := os.ReadFile(path)
 	if err != nil {

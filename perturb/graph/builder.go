@@ -20,12 +20,37 @@ type Builder struct {
 	opset  int64
 	graph  *onnx.GraphProto
 	consts map[string]string
-	count  *int // shared with bodies: a body's names must differ from those of the graph around it
+	count  *int   // shared with bodies: a body's names must differ from those of the graph around it
+	prefix string // of the names that the builder makes up
 }
 
 // NewBuilder starts an empty graph whose operators are those of the given opset.
 func NewBuilder(name string, opset int64) *Builder {
 	return newBuilder(name, opset, new(int))
+}
+
+// Extend goes on with the graph of a model: it appends to it, in place, under names that begin with prefix, or with a longer
+// form of it if the graph has such names already.
+func Extend(m *onnx.ModelProto, prefix string) *Builder {
+	b := newBuilder("", Opset(m), new(int))
+	b.graph = m.GetGraph()
+	taken := slices.Concat(b.names(), valueNames(b.graph))
+	for slices.ContainsFunc(taken, func(name string) bool { return strings.HasPrefix(name, prefix) }) {
+		prefix += "_"
+	}
+	b.prefix = prefix
+	return b
+}
+
+// valueNames are the names of a graph's inputs, and of its nodes.
+func valueNames(g *onnx.GraphProto) (names []string) {
+	for _, v := range g.GetInput() {
+		names = append(names, v.GetName())
+	}
+	for _, n := range g.GetNode() {
+		names = append(names, n.GetName())
+	}
+	return names
 }
 
 func newBuilder(name string, opset int64, count *int) *Builder {
@@ -75,7 +100,7 @@ func (b *Builder) node(op string, in, out []string, attrs []*onnx.AttributeProto
 
 func (b *Builder) fresh(hint string) string {
 	*b.count++
-	return fmt.Sprintf("%s_%d", hint, *b.count)
+	return fmt.Sprintf("%s%s_%d", b.prefix, hint, *b.count)
 }
 
 // Const stores a constant tensor under a name of the builder's choice, once per content.
@@ -154,6 +179,7 @@ func (b *Builder) names() []string {
 // a float32 tensor of shape out.
 func (b *Builder) Scan(x string, t onnx.TensorProto_DataType, slice, out []int64, build func(*Builder, string) (string, error)) (string, error) {
 	body := newBuilder("body", b.opset, b.count)
+	body.prefix = b.prefix
 	result, err := build(body, body.Input(body.fresh("slice"), t, slice...))
 	if err != nil {
 		return "", err
