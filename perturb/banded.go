@@ -117,10 +117,10 @@ func (c *canvas) weights(all [][]float32, rows, span int64) string {
 	return c.b.Floats(flat, int64(len(all)), rows, span)
 }
 
-// separable applies one map down the columns and one along the rows of the picture, and rounds: uint8 [N,3,H,W]. Both are
-// of the picture's own size. The turn back is done after rounding, where it moves a quarter of the bytes.
+// separable applies one map down the columns and one along the rows of the picture, and rounds: uint8 [N,3,h,w], of the
+// size that the maps give. The turn back is done after rounding, where it moves a quarter of the bytes.
 func (c *canvas) separable(down, along *banded) string {
 	x := c.rows(down, c.scaled(c.pixels(), halvesUp), 3, c.w)
-	x = c.rows(along, c.b.Transpose(x, 0, 1, 3, 2), 3, c.h)
+	x = c.rows(along, c.b.Transpose(x, 0, 1, 3, 2), 3, int64(len(down.first)))
 	return c.b.Transpose(c.store(x), 0, 1, 3, 2)
 }

@@ -1,9 +1,6 @@
 package perturb
 
 import (
-	"fmt"
-	"slices"
-
 	"shaketable/perturb/graph"
 )
 
@@ -15,9 +12,11 @@ type canvas struct {
 	h, w   int64
 	planes string // uint8 [N,3,H,W], RGB
 	seed   string // int64 [N]
+	each   string // any int64 [N], see position
 
-	pixelsOnce, lumaOnce string
-	channelsOnce         []string
+	pixelsOnce, lumaOnce, positionOnce string
+	channelsOnce                       []string
+	forwardOnce                        [2]string // luma, chroma: see jpegForward
 }
 
 // pixels is the picture as float32 [N,3,H,W], 0..255.
@@ -45,6 +44,15 @@ func (c *canvas) luma() string {
 	return c.lumaOnce
 }
 
+// position numbers the media of the call: int64 [N], 0 1 2 …
+func (c *canvas) position() string {
+	if c.positionOnce == "" {
+		one := c.b.Call("Add", c.b.Call("Mul", c.each, c.b.Ints(0)), c.b.Ints(1))
+		c.positionOnce = c.b.Op("CumSum", []string{one, c.b.Const(graph.Int64Tensor("", []int64{0}))}, graph.IntAttr("exclusive", 1))
+	}
+	return c.positionOnce
+}
+
 func (c *canvas) scaled(x string, factor float32) string {
 	return c.b.Call("Mul", x, c.b.Float(factor))
 }
@@ -55,37 +63,3 @@ const halvesUp = 1 + 1./(1<<22)
 
 // store rounds float32 0..255 to uint8 and saturates. Callers see to halves, see halvesUp.
 func (c *canvas) store(x string) string { return c.b.Quantize(x, 1, 0) }
-
-// paint emits the variants of a suite, in its order: uint8 [N,3,H,W] each. Families are emitted once, with all the
-// severities that are asked of them, so that they can share work between severities.
-func (c *canvas) paint(variants []Variant) ([]string, error) {
-	severities := map[string][]int{}
-	var order []string
-	for _, v := range variants {
-		if v.Severity < 1 || v.Severity > 5 {
-			return nil, fmt.Errorf("perturbation %s has severity %d: it must be 1 to 5", v.Family, v.Severity)
-		}
-		if _, ok := severities[v.Family]; !ok {
-			order = append(order, v.Family)
-		}
-		if slices.Contains(severities[v.Family], v.Severity) {
-			return nil, fmt.Errorf("perturbation %s, severity %d, is in the suite twice", v.Family, v.Severity)
-		}
-		severities[v.Family] = append(severities[v.Family], v.Severity)
-	}
-	made := map[Variant]string{}
-	for _, name := range order {
-		f, err := findFamily(name)
-		if err != nil {
-			return nil, err
-		}
-		for i, x := range f.emit(c, severities[name]) {
-			made[Variant{Family: name, Severity: severities[name][i]}] = x
-		}
-	}
-	out := make([]string, len(variants))
-	for i, v := range variants {
-		out[i] = made[Variant{Family: v.Family, Severity: v.Severity}]
-	}
-	return out, nil
-}

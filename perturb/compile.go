@@ -15,12 +15,17 @@ type Options struct {
 	Chunk int
 	// Batch fixes N, the number of media per call; 0 leaves it open.
 	Batch int
+	// Picks, if above 0 and below K, is how many of the K variants are scored per media; which ones, the caller says with
+	// every call. All are painted, but only those cost the detector time.
+	Picks int
 }
 
 // Fused is a detector and a suite as one ONNX model.
 //
-// Inputs: "image" uint8 [N,Height,Width,3], RGB; "seed" int64 [N], in [0, 2^31), see Seed (absent if the suite has no noise
-// family). Output: "p" float32 [1+K,N], the probability of fake; row i belongs to Variants[i].
+// Inputs: "image" uint8 [N,Height,Width,3], RGB; "seed" int64 [N], in [0, 2^31), see Seed (if Seeded); "host" uint8
+// [len(Host),N,Height,Width,3] (if there are any); "pick" int64 [Picks,N] (if above 0). Output: "p" float32 [1+K,N], the
+// probability of fake; row i belongs to Variants[i]. With picks it is [1+Picks,N]: row 0 is the clean picture, row j the
+// variant that pick[j-1] names.
 type Fused struct {
 	Model         []byte
 	Variants      []Variant // index 0 is the clean picture: family "none", severity 0
@@ -28,6 +33,12 @@ type Fused struct {
 	Chunk         int   // in use; 0: all at once
 	Opset         int64 // the detector's
 	Seeded        bool  // the model has the input "seed"
+	// Host are the indexes into Variants that the graph does not make. Input "host" carries them, in this order, as
+	// Painter.Paint makes them (whose indexes are one less: a suite doesn't list the clean picture).
+	Host []int
+	// Picks is how many variants are scored per media; 0: all. Input "pick" has their indexes into Variants, 1 to K, which
+	// must be in range; see Picks.
+	Picks int
 }
 
 // Compile fuses a suite and a detector. Errors name what the model is and what the configuration says.
@@ -44,33 +55,13 @@ func CompileDetector(model []byte, in Input, out Output) (*Fused, error) {
 	return compile(model, in, out, Suite{}, Options{})
 }
 
-// CompilePixels is a suite without a detector: "image" uint8 [N,height,width,3] and "seed" in, "pixels" uint8
-// [K,N,height,width,3] out. The graph is the one that Compile puts before a detector.
-func CompilePixels(suite Suite, height, width int, opset int64) (*Fused, error) {
-	if opset < graph.MinOpset || opset > graph.MaxOpset {
-		return nil, fmt.Errorf("compile suite %q: opset %d is not in %d..%d", suite.Name, opset, graph.MinOpset, graph.MaxOpset)
-	}
-	if len(suite.Variants) == 0 {
-		return nil, fmt.Errorf("compile suite %q: it has no variants", suite.Name)
-	}
-	b := graph.NewBuilder("pixels", opset)
-	c, err := newCanvas(b, height, width, Options{}, seeded(suite))
-	if err != nil {
-		return nil, err
-	}
-	variants, err := c.paint(suite.Variants)
-	if err != nil {
-		return nil, err
-	}
-	k := int64(len(variants))
-	x := b.Transpose(b.Reshape(b.Concat(0, variants...), k, -1, 3, c.h, c.w), 0, 1, 3, 4, 2)
-	b.Output("pixels", x, graph.Uint8, k, graph.Unknown, c.h, c.w, 3)
-	return finish(b, nil, &Fused{Variants: suite.Variants, Width: width, Height: height, Seeded: seeded(suite)})
-}
-
 func compile(data []byte, in Input, out Output, suite Suite, opt Options) (*Fused, error) {
-	if opt.Chunk < 0 || opt.Batch < 0 {
-		return nil, fmt.Errorf("compile: chunk %d and batch %d must not be negative", opt.Chunk, opt.Batch)
+	if opt.Chunk < 0 || opt.Batch < 0 || opt.Picks < 0 {
+		return nil, fmt.Errorf("compile: chunk %d, batch %d and picks %d must not be negative", opt.Chunk, opt.Batch, opt.Picks)
+	}
+	plan, err := outlineOf(suite)
+	if err != nil {
+		return nil, err
 	}
 	model, err := graph.Parse(data)
 	if err != nil {
@@ -80,41 +71,43 @@ func compile(data []byte, in Input, out Output, suite Suite, opt Options) (*Fuse
 	if err != nil {
 		return nil, err
 	}
+	if opt.Picks >= len(suite.Variants) {
+		opt.Picks = 0
+	}
 	b := graph.NewBuilder("probe", graph.Opset(model))
-	c, err := newCanvas(b, in.Height, in.Width, opt, seeded(suite))
+	c, err := newCanvas(b, in.Height, in.Width, opt, plan.seeded)
 	if err != nil {
 		return nil, err
 	}
-	variants, err := c.paint(suite.Variants)
-	if err != nil {
-		return nil, err
-	}
-	rows := append([]string{c.planes}, variants...)
+	rows := append([]string{c.planes}, c.paint(plan)...)
 	chunk := opt.Chunk
 	if d.batch > 0 {
 		chunk = int(d.batch)
 	}
-	p, err := d.score(c, rows, int64(chunk))
+	p, err := d.score(c, rows, int64(opt.Picks), int64(chunk))
 	if err != nil {
 		return nil, err
 	}
-	n := c.n
-	if len(suite.Variants) == 0 {
-		b.Output("p", b.Reshape(p, -1), graph.Float32, n)
-	} else {
-		b.Output("p", p, graph.Float32, int64(len(rows)), n)
+	switch {
+	case len(suite.Variants) == 0:
+		b.Output("p", b.Reshape(p, -1), graph.Float32, c.n)
+	case opt.Picks > 0:
+		b.Output("p", p, graph.Float32, int64(1+opt.Picks), c.n)
+	default:
+		b.Output("p", p, graph.Float32, int64(len(rows)), c.n)
 	}
-	clean := Variant{Family: "none"}
-	return finish(b, model, &Fused{Variants: append([]Variant{clean}, suite.Variants...), Width: in.Width, Height: in.Height,
-		Chunk: chunk, Seeded: seeded(suite)})
+	f := &Fused{Variants: append([]Variant{{Family: "none"}}, suite.Variants...), Width: in.Width, Height: in.Height,
+		Chunk: chunk, Seeded: plan.seeded, Picks: opt.Picks}
+	for _, i := range plan.host {
+		f.Host = append(f.Host, i+1)
+	}
+	return finish(b, model, f)
 }
 
 // newCanvas declares the inputs and turns the pictures into planes.
 func newCanvas(b *graph.Builder, height, width int, opt Options, withSeed bool) (*canvas, error) {
-	const smallest, largest = 16, 1 << 13
-	if min(height, width) < smallest || max(height, width) > largest {
-		return nil, fmt.Errorf("pictures of %d x %d (width x height) cannot be perturbed: both must be %d to %d pixels",
-			width, height, smallest, largest)
+	if err := checkSize(height, width); err != nil {
+		return nil, err
 	}
 	c := &canvas{b: b, h: int64(height), w: int64(width), n: graph.Unknown}
 	if opt.Batch > 0 {
@@ -123,18 +116,19 @@ func newCanvas(b *graph.Builder, height, width int, opt Options, withSeed bool) 
 	image := b.Input("image", graph.Uint8, c.n, c.h, c.w, 3)
 	if withSeed {
 		c.seed = b.Input("seed", graph.Int64, c.n)
+		c.each = c.seed
 	}
 	c.planes = b.Transpose(image, 0, 3, 1, 2)
 	return c, nil
 }
 
-func seeded(suite Suite) bool {
-	for _, v := range suite.Variants {
-		if v.Family == "gaussian_noise" {
-			return true
-		}
+func checkSize(height, width int) error {
+	const smallest, largest = 16, 1 << 13
+	if min(height, width) < smallest || max(height, width) > largest {
+		return fmt.Errorf("pictures of %d x %d (width x height) cannot be perturbed: both must be %d to %d pixels",
+			width, height, smallest, largest)
 	}
-	return false
+	return nil
 }
 
 func finish(b *graph.Builder, origin *onnx.ModelProto, f *Fused) (*Fused, error) {

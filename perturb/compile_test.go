@@ -155,8 +155,8 @@ func TestCompileErrors(t *testing.T) {
 		"too small":      {toy: func(d *toy) { d.h = graph.Unknown }, in: func(in *perturb.Input) { in.Height = 8 }, want: "must be 16 to"},
 		"old opset":      {toy: func(d *toy) { d.opset = 10 }, want: "opset 10; supported are 11 to 25"},
 		"no variants":    {suite: func(s *perturb.Suite) { s.Variants = nil }, want: "no variants"},
-		"severity":       {suite: func(s *perturb.Suite) { s.Variants[0].Severity = 6 }, want: "severity 6"},
-		"family":         {suite: func(s *perturb.Suite) { s.Variants[0].Family = "fog" }, want: `unknown perturbation family "fog"`},
+		"parameter":      {suite: func(s *perturb.Suite) { s.Variants[0].Parameter = "101" }, want: "q is 101: it must be 1 to 100"},
+		"family":         {suite: func(s *perturb.Suite) { s.Variants[0].Family = "sepia" }, want: `unknown perturbation family "sepia"`},
 		"twice":          {suite: func(s *perturb.Suite) { s.Variants[0] = s.Variants[1] }, want: "in the suite twice"},
 		"negative chunk": {option: perturb.Options{Chunk: -1}, want: "must not be negative"},
 	}
@@ -182,7 +182,7 @@ func TestCompileErrors(t *testing.T) {
 			}
 		})
 	}
-	if _, err := perturb.Lookup("imagenet-c"); err == nil || !strings.Contains(err.Error(), "production, deepfake-v1") {
+	if _, err := perturb.Lookup("imagenet"); err == nil || !strings.Contains(err.Error(), "production, deepfake-v1") {
 		t.Errorf("error is %v, want the known suites", err)
 	}
 }
@@ -224,18 +224,57 @@ func TestCompanyDoesNotMatter(t *testing.T) {
 	}
 }
 
-// TestPixelsInCompany: perturbed pixels do not depend on the batch, at sizes that are no multiple of anything.
+// TestPixelsInCompany: perturbed pixels do not depend on the batch, at sizes that are no multiple of anything, and at the smallest.
 func TestPixelsInCompany(t *testing.T) {
-	const h, w, size = 61, 75, 61 * 75 * 3
-	s := suite(t, "deepfake-v1")
-	pictures, seeds := append(texture(h, w, 1), append(texture(h, w, 2), texture(h, w, 3)...)...), []int64{1, 2, 3}
-	together := pixelsOf(t, s, 18, pictures, h, w, seeds...)
-	for i := range 3 {
-		single := pixelsOf(t, s, 18, pictures[i*size:(i+1)*size], h, w, seeds[i])
-		for v := range s.Variants {
-			if !slices.Equal(single[v*size:(v+1)*size], together[(v*3+i)*size:(v*3+i+1)*size]) {
-				t.Errorf("%v of picture %d differs in company", s.Variants[v], i)
+	for _, size := range [][2]int{{61, 75}, {16, 16}, {299, 17}} {
+		h, w := size[0], size[1]
+		size := h * w * 3
+		for _, name := range []string{"deepfake-v1", "df1"} {
+			s := suite(t, name)
+			s.Variants = slices.DeleteFunc(s.Variants, func(v perturb.Variant) bool { return v.Severity%2 == 0 })
+			pictures, seeds := append(texture(h, w, 1), append(texture(h, w, 2), texture(h, w, 3)...)...), []int64{1, 2, 3}
+			together := pixelsOf(t, s, 18, pictures, h, w, seeds...)
+			for i := range 3 {
+				single := pixelsOf(t, s, 18, pictures[i*size:(i+1)*size], h, w, seeds[i])
+				for v := range s.Variants {
+					if !slices.Equal(single[v*size:(v+1)*size], together[(v*3+i)*size:(v*3+i+1)*size]) {
+						t.Errorf("%d x %d, %s: %v of picture %d differs in company", h, w, name, s.Variants[v], i)
+					}
+				}
 			}
+		}
+	}
+}
+
+// TestPixelsAtEveryOpset: the detector's opset changes how the graph is spelled, not what it makes.
+func TestPixelsAtEveryOpset(t *testing.T) {
+	const h, w = 45, 52
+	s := suite(t, "deepfake-v1")
+	s.Variants = append(s.Variants, suite(t, "df1").Variants[15:20]...)
+	s.Variants = append(s.Variants, suite(t, "df1").Variants[25:]...)
+	pixels := texture(h, w, 12)
+	want := pixelsOf(t, s, 11, pixels, h, w, 9)
+	for _, opset := range []int64{12, 13, 18, 25} {
+		got := pixelsOf(t, s, opset, pixels, h, w, 9)
+		for v := range s.Variants {
+			if !slices.Equal(got[v*len(pixels):(v+1)*len(pixels)], want[v*len(pixels):(v+1)*len(pixels)]) {
+				t.Errorf("opset %d: %v is not what it is at opset 11", opset, s.Variants[v])
+			}
+		}
+	}
+}
+
+// TestAlone: a variant does not depend on what else is in its suite.
+func TestAlone(t *testing.T) {
+	const h, w = 45, 52
+	s := suite(t, "deepfake-v1")
+	pixels := texture(h, w, 13)
+	together := pixelsOf(t, s, 17, pixels, h, w, 21)
+	for i := range s.Variants {
+		single := s
+		single.Variants = s.Variants[i : i+1]
+		if !slices.Equal(pixelsOf(t, single, 17, pixels, h, w, 21), together[i*len(pixels):(i+1)*len(pixels)]) {
+			t.Errorf("%v alone is not what it is in the suite", s.Variants[i])
 		}
 	}
 }

@@ -6,9 +6,19 @@ import (
 	"shaketable/perturb/graph"
 )
 
-// jpegQualities run from what cameras and browsers write to the lowest quality at which faces are still posted; 60 is the
+// jpegFamily runs from what cameras and browsers write to the lowest quality at which faces are still posted; 60 is the
 // floor of the augmentation of the DFDC winner (github.com/selimsef/dfdc_deepfake_challenge), 25 is severity 1 of ImageNet-C.
-func jpegQualities() [5]string { return [5]string{"90", "75", "60", "40", "25"} }
+func jpegFamily() Family {
+	return Family{
+		Name:       "jpeg",
+		Parameters: []Parameter{{Name: "q", Min: 1, Max: 100, Whole: true}},
+		Severities: [5][]float64{{90}, {75}, {60}, {40}, {25}},
+		Formula:    "baseline JPEG (ITU-T T.81), YCbCr 4:2:0, tables of annex K by the IJG rule at quality q, written and read as libjpeg-turbo does by default",
+		Bounds:     "samples saturate after the inverse transform, as in a decoder",
+		Source:     "own choice: 60 is the floor of the DFDC winner's augmentation, 40 that of DeepfakeBench and SBI, 25 is severity 1 of ImageNet-C",
+		emit:       emitJPEG,
+	}
+}
 
 const (
 	// awayFromZero lengthens coefficients by 3 parts in a million before they are quantised: libjpeg rounds halves away from
@@ -26,15 +36,20 @@ const (
 // coefficients, the samples after the inverse transform, the up-sampled chroma, RGB; and, inside both transforms, what is
 // handed from the first pass to the second, in quarters: without that, one coefficient in a hundred falls into the
 // neighbouring step (48 instead of 57 dB against the real thing). Any size: the border is repeated up to whole blocks.
-func emitJPEG(c *canvas, severities []int) []string {
-	luma, chroma := c.jpegForward()
+func emitJPEG(c *canvas, settings []setting) []string {
 	var out []string
-	for _, q := range levels(jpegQualities(), severities) {
-		y := c.jpegDecode(luma, 1, blocksOf(c.h)*2, blocksOf(c.w)*2, quantTable(lumaTable(), int(q)))
-		cc := c.jpegDecode(chroma, 2, blocksOf(c.h), blocksOf(c.w), quantTable(chromaTable(), int(q)))
-		out = append(out, c.jpegColours(c.crop(y, c.h, c.w), c.upsampled(cc)))
+	for _, q := range firsts(settings) {
+		out = append(out, c.jpeg(int(q)))
 	}
 	return out
+}
+
+// jpeg is the picture after JPEG at a quality: uint8 [N,3,H,W].
+func (c *canvas) jpeg(quality int) string {
+	luma, chroma := c.jpegForward()
+	y := c.jpegDecode(luma, 1, blocksOf(c.h)*2, blocksOf(c.w)*2, quantTable(lumaTable(), quality))
+	cc := c.jpegDecode(chroma, 2, blocksOf(c.h), blocksOf(c.w), quantTable(chromaTable(), quality))
+	return c.jpegColours(c.crop(y, c.h, c.w), c.upsampled(cc))
 }
 
 // blocksOf is the number of 16-pixel units that cover n pixels; half as many samples of chroma, so also its 8-blocks.
@@ -43,6 +58,13 @@ func blocksOf(n int64) int64 { return (n + 15) / 16 }
 // jpegForward makes the DCT coefficients that all qualities share: luma [N,blocks,64], and chroma with the blocks of Cb
 // before those of Cr.
 func (c *canvas) jpegForward() (luma, chroma string) {
+	if c.forwardOnce == [2]string{} {
+		c.forwardOnce[0], c.forwardOnce[1] = c.coefficients()
+	}
+	return c.forwardOnce[0], c.forwardOnce[1]
+}
+
+func (c *canvas) coefficients() (luma, chroma string) {
 	r, _, b := c.channels()
 	y := c.luma()
 	// Cb = 128 + (B - Y)/1.772, Cr = 128 + (R - Y)/1.402 (ITU-T T.871)

@@ -7,13 +7,22 @@ import (
 	"shaketable/perturb/graph"
 )
 
-// noiseSigmas are the square roots of the variances "GNC" of DeeperForensics-1.0 (Jiang et al., CVPR 2020,
+// noiseFamily has the square roots of the variances "GNC" of DeeperForensics-1.0 (Jiang et al., CVPR 2020,
 // arXiv 2001.03024), for pixels in [0,1]; applied in RGB.
-func noiseSigmas() [5]string { return [5]string{"0.032", "0.045", "0.071", "0.1", "0.224"} }
+func noiseFamily() Family {
+	return Family{
+		Name:       "gaussian_noise",
+		Parameters: []Parameter{{Name: "sigma", Unit: "of the range", Max: 2}},
+		Severities: [5][]float64{{.032}, {.045}, {.071}, {.1}, {.224}},
+		Formula:    "x' = x + 255 sigma z, z ~ N(0,1), independent per sample",
+		Bounds:     "samples saturate",
+		Source:     "DeeperForensics-1.0, colour Gaussian noise, square roots of its variances",
+		Random:     true,
+		emit:       emitNoise,
+	}
+}
 
 const (
-	// mersenne31 is the prime 2^31-1: squares of residues fit in int64.
-	mersenne31 = 1<<31 - 1
 	// noiseStreams is how many keys one field of noise needs.
 	noiseStreams = 4
 	// noiseLane pads the number of samples per picture, so that every picture starts on a vector boundary and its pixels do
@@ -23,16 +32,26 @@ const (
 	noiseStep uint32 = 0x3C6EF362
 )
 
-// emitNoise adds white Gaussian noise: x' = x + sigma z, z ~ N(0,1) independent per pixel, channel, severity and media.
+// emitNoise adds white Gaussian noise: x' = x + sigma z, z ~ N(0,1) independent per pixel, channel, variant and media.
 //
 // z comes from a counter, not from a generator with a state: a pair of normals of index i is a function of (seed of the
-// media, severity, i) alone, so that replay, batching, and another machine give the same pixels. An odd 32-bit word
+// media, parameter of the variant, i) alone, so that replay, batching, and another machine give the same pixels. An odd 32-bit word
 // v = k0 + 2 i A is mixed by v <- v (v + k1), v <- v + 2 [v / 2^15], with wrapping products, which carry every bit upwards,
 // and a division in float32, which carries the upper bits down (without it, lags of powers of two are correlated for some
 // keys). Of the two words v (v + k2) and v (v + k3) only the upper bits matter. Box and Muller
 // (1958): sqrt(-2 ln u) (cos t, sin t), with u = |first word| / 2^31, never 0 because the word is odd, and t = pi (second
 // word) / 2^31.
-func emitNoise(c *canvas, severities []int) []string {
+func emitNoise(c *canvas, settings []setting) []string {
+	out := c.noise("gaussian_noise", settings)
+	for j, z := range out {
+		out[j] = c.store(c.b.Call("Add", c.pixels(), z))
+	}
+	return out
+}
+
+// noise makes a field of 255 sigma z per setting, whose first value is sigma: float32 [N,3,H,W]. Families of different
+// names have independent fields.
+func (c *canvas) noise(family string, settings []setting) []string {
 	samples := 3 * c.h * c.w
 	pairs := ((samples+1)/2 + noiseLane - 1) / noiseLane * noiseLane
 	counter := make([]int32, pairs)
@@ -40,47 +59,37 @@ func emitNoise(c *canvas, severities []int) []string {
 		counter[i] = int32(uint32(i) * noiseStep)
 	}
 	index := c.b.Const(graph.Int32Tensor("", counter, pairs))
-	keys := c.noiseKeys(severities)
+	keys := c.noiseKeys(family, settings)
 	var out []string
-	for j, sigma := range levels(noiseSigmas(), severities) {
+	for j, sigma := range firsts(settings) {
 		z := c.normals(index, keys[j*noiseStreams:(j+1)*noiseStreams], float32(255*sigma))
 		if 2*pairs != samples {
 			z = c.b.Slice(z, 1, 0, samples)
 		}
-		out = append(out, c.store(c.b.Call("Add", c.pixels(), c.b.Reshape(z, -1, 3, c.h, c.w))))
+		out = append(out, c.b.Reshape(z, -1, 3, c.h, c.w))
 	}
 	return out
 }
 
-// noiseKeys hashes the seeds with what names each field into int32 [N,1] keys, noiseStreams per severity, the first of
-// them odd and the others even. The hash squares modulo a prime, three times over, on a handful of integers.
-func (c *canvas) noiseKeys(severities []int) []string {
-	var multiply, add []int64
-	for _, s := range severities {
+// noiseKeys hashes the seeds with what names each field into int32 [N,1] keys, noiseStreams per setting, the first of
+// them odd and the others even.
+func (c *canvas) noiseKeys(family string, settings []setting) []string {
+	var names [][]string
+	for _, s := range settings {
 		for stream := range noiseStreams {
-			words := []string{"gaussian_noise", fmt.Sprint(s), fmt.Sprint(stream)}
-			multiply = append(multiply, 1+seed31(append(words, "multiply")...)%(mersenne31-1))
-			add = append(add, seed31(append(words, "add")...))
+			names = append(names, []string{family, s.text, fmt.Sprint(stream)})
 		}
 	}
-	count := int64(len(add))
-	prime, offset := c.b.Ints(mersenne31), c.b.Ints(add...)
-	v := c.b.Call("Mod", c.b.Call("Mul", c.b.Reshape(c.seed, -1, 1), c.b.Ints(multiply...)), prime)
-	for range 3 {
-		v = c.b.Call("Mod", c.b.Call("Add", v, offset), prime)
-		v = c.b.Call("Mod", c.b.Call("Mul", v, v), prime)
-		v = c.b.Call("Mod", c.b.Call("Mul", v, c.b.Ints(multiply...)), prime)
-	}
-	v = c.b.Cast(c.b.Call("Mul", v, c.b.Ints(2)), graph.Int32) // wraps: the upper bit of the sign is as good as any
-	odd := make([]int32, count)
-	sizes := make([]int64, count)
+	v := c.b.Cast(c.b.Call("Mul", c.words(names), c.b.Ints(2)), graph.Int32) // wraps: the upper bit of the sign is as good as any
+	odd := make([]int32, len(names))
+	sizes := make([]int64, len(names))
 	for i := range odd {
 		sizes[i] = 1
 		if i%noiseStreams == 0 {
 			odd[i] = 1
 		}
 	}
-	return c.b.Split(c.b.Call("Add", v, c.b.Const(graph.Int32Tensor("", odd, count))), 1, sizes...)
+	return c.b.Split(c.b.Call("Add", v, c.b.Const(graph.Int32Tensor("", odd, int64(len(names))))), 1, sizes...)
 }
 
 // normals makes sigma z for every counter: float32 [N, 2 pairs], the cosines before the sines.

@@ -141,7 +141,7 @@ func TestNoiseDefinition(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		z := noiseByDefinition(seed, v.Severity, 3*h*w)
+		z := noiseByDefinition("gaussian_noise", seed, v.Parameter, 3*h*w)
 		for i := range h * w {
 			for c := range 3 {
 				want := min(max(128+255*sigma*z[c*h*w+i], 0), 255)
@@ -154,25 +154,10 @@ func TestNoiseDefinition(t *testing.T) {
 }
 
 // noiseByDefinition is z for every sample of a planar picture.
-func noiseByDefinition(seed int64, severity, samples int) []float64 {
-	const prime = 1<<31 - 1
-	word := func(parts ...string) uint64 {
-		sum := sha256.New()
-		for _, p := range parts {
-			fmt.Fprintf(sum, "%d:%s;", len(p), p)
-		}
-		return binary.BigEndian.Uint64(sum.Sum(nil)) % prime
-	}
+func noiseByDefinition(family string, seed int64, parameter string, samples int) []float64 {
 	var key [4]uint32
 	for i := range key {
-		multiply := 1 + word("gaussian_noise", fmt.Sprint(severity), fmt.Sprint(i), "multiply")%(prime-1)
-		add := word("gaussian_noise", fmt.Sprint(severity), fmt.Sprint(i), "add")
-		v := uint64(seed) * multiply % prime
-		for range 3 {
-			v = (v + add) % prime
-			v = v * v % prime * multiply % prime
-		}
-		key[i] = uint32(2 * v)
+		key[i] = uint32(2 * wordByDefinition(seed, family, parameter, fmt.Sprint(i)))
 	}
 	key[0] |= 1
 	pairs := ((samples+1)/2 + 63) / 64 * 64

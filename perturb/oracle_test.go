@@ -20,6 +20,14 @@ type picture struct {
 
 func (p picture) get(y, x, c int) float64 { return p.at[(y*p.w+x)*3+c] }
 
+func planes(pixels []uint8, h, w int) picture {
+	p := picture{h, w, make([]float64, len(pixels))}
+	for i, v := range pixels {
+		p.at[i] = float64(v)
+	}
+	return p
+}
+
 // texture is a random picture with smooth parts, noise, pure black, white and saturated pixels.
 func texture(h, w int, seed uint64) []uint8 {
 	rng := rand.New(rand.NewPCG(seed, 5))
@@ -133,10 +141,7 @@ func TestFamiliesAgainstOracle(t *testing.T) {
 	for _, size := range [][2]int{{256, 256}, {61, 75}, {16, 16}, {224, 224}} {
 		h, w := size[0], size[1]
 		pixels := texture(h, w, uint64(h))
-		p := picture{h, w, make([]float64, len(pixels))}
-		for i, v := range pixels {
-			p.at[i] = float64(v)
-		}
+		p := planes(pixels, h, w)
 		for name, make := range oracles() {
 			s := only(t, name)
 			got := pixelsOf(t, s, 13, pixels, h, w)

@@ -2,23 +2,33 @@ package perturb
 
 import "math"
 
-// resizeFactors are the "JPEG" levels of DeeperForensics-1.0, which are in truth a pixelation
-// (github.com/EndlessSora/DeeperForensics-1.0, issue 6), here with smooth interpolation.
-func resizeFactors() [5]string { return [5]string{"2", "3", "4", "5", "6"} }
+// resizeFamily has the "JPEG" levels of DeeperForensics-1.0, which are in truth a change of size
+// (github.com/EndlessSora/DeeperForensics-1.0, issue 6), here with smooth interpolation; pixelation is the original.
+func resizeFamily() Family {
+	return Family{
+		Name:       "resize",
+		Parameters: []Parameter{{Name: "factor", Min: 1, Max: 64}},
+		Severities: [5][]float64{{2}, {3}, {4}, {5}, {6}},
+		Formula:    "each side n to floor(n/factor) by the average over areas, and back by bilinear interpolation, half-pixel centres, border repeated; rounded once",
+		Bounds:     "an average of samples",
+		Source:     "DeeperForensics-1.0, the factors of what it calls JPEG compression",
+		emit:       emitResize,
+	}
+}
 
 // emitResize scales down by f and up again: the average over the area of each of floor(n/f) small pixels, then bilinear
 // interpolation with half-pixel centres, border repeated. Rounded once, at the end. Bounds: an average.
-func emitResize(c *canvas, severities []int) []string {
+func emitResize(c *canvas, settings []setting) []string {
 	var out []string
-	for _, f := range levels(resizeFactors(), severities) {
-		out = append(out, c.separable(downUp(int(c.h), int(f)), downUp(int(c.w), int(f))))
+	for _, f := range firsts(settings) {
+		out = append(out, c.separable(downUp(int(c.h), f), downUp(int(c.w), f)))
 	}
 	return out
 }
 
 // downUp is the product of both steps as one map of n samples to n samples: both are linear, and nothing is rounded between.
-func downUp(n, f int) *banded {
-	small := max(n/f, 1)
+func downUp(n int, f float64) *banded {
+	small := max(int(float64(n)/f), 1)
 	m := &banded{in: n, at: clampTo(n)}
 	for i := range n {
 		centre := (float64(i)+.5)*float64(small)/float64(n) - .5

@@ -132,12 +132,3 @@ func mesoInput() perturb.Input {
 func mesoOutput() perturb.Output {
 	return perturb.Output{Name: "prob_real", Kind: "probability", Meaning: "real"}
 }
-
-func suite(tb testing.TB, name string) perturb.Suite {
-	tb.Helper()
-	s, err := perturb.Lookup(name)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return s
-}

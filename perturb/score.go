@@ -20,33 +20,66 @@ type detector struct {
 	batch   int64                     // the fixed number of pictures per run; 0 if it is open
 }
 
-// score emits the detector over rows of uint8 [N,3,H,W] values: p float32 [len(rows),N]. With a chunk, an ONNX Scan runs it
-// over that many pictures at a time: the weights are there once, and the runtime optimises the body like a graph.
-func (d *detector) score(c *canvas, rows []string, chunk int64) (string, error) {
+// score emits the detector over rows of uint8 [N,3,H,W] values: p float32 [len(rows),N], or [1+picks,N] if only the first row
+// and so many picked ones are asked for. With a chunk, an ONNX Scan runs it over that many pictures at a time: the weights
+// are there once, and the runtime optimises the body like a graph.
+func (d *detector) score(c *canvas, rows []string, picks, chunk int64) (string, error) {
 	b, count := c.b, int64(len(rows))
+	if picks > 0 {
+		count = 1 + picks
+	}
+	padding := int64(0) // copies of the first row that fill the last chunk, whatever N is
+	for chunk > 0 && (count+padding)%chunk != 0 {
+		padding++
+	}
+	x := c.stack(rows, picks, padding)
 	if chunk == 0 {
-		p, err := d.run(b, b.Concat(0, rows...), graph.Unknown, c)
+		p, err := d.run(b, x, graph.Unknown, c)
 		if err != nil {
 			return "", err
 		}
 		return b.Reshape(p, count, -1), nil
 	}
-	padded := rows
-	for int64(len(padded))%chunk != 0 {
-		padded = append(padded[:len(padded):len(padded)], rows[0])
-	}
-	x := b.Reshape(b.Concat(0, padded...), -1, chunk, 3, c.h, c.w)
+	x = b.Reshape(x, -1, chunk, 3, c.h, c.w)
 	p, err := b.Scan(x, graph.Uint8, []int64{chunk, 3, c.h, c.w}, []int64{chunk}, func(body *graph.Builder, slice string) (string, error) {
 		return d.run(body, slice, chunk, c)
 	})
 	if err != nil {
 		return "", err
 	}
-	p = b.Reshape(p, int64(len(padded)), -1)
-	if len(padded) > len(rows) {
+	p = b.Reshape(p, count+padding, -1)
+	if padding > 0 {
 		p = b.Slice(p, 0, 0, count)
 	}
 	return p, nil
+}
+
+// stack puts the rows that are scored, and as many more of the first as padding says, behind each other: uint8 [rows N,3,H,W].
+// With picks, every media has its rows together first, so that one index finds the row of a media whatever N is.
+func (c *canvas) stack(rows []string, picks, padding int64) string {
+	if picks == 0 {
+		for range padding {
+			rows = append(rows[:len(rows):len(rows)], rows[0])
+		}
+		return c.b.Concat(0, rows...)
+	}
+	size := 3 * c.h * c.w
+	parts := make([]string, len(rows))
+	for i, x := range rows {
+		parts[i] = c.b.Reshape(x, -1, 1, size)
+	}
+	all := c.b.Reshape(c.b.Concat(1, parts...), -1, size)
+	pick := c.b.Input("pick", graph.Int64, picks, c.n)
+	first := c.b.Call("Mul", c.b.Slice(pick, 0, 0, 1), c.b.Ints(0))
+	if c.each == "" {
+		c.each = c.b.Squeeze(first, 0)
+	}
+	index := []string{first, pick}
+	for range padding {
+		index = append(index, first)
+	}
+	where := c.b.Call("Add", c.b.Concat(0, index...), c.b.Call("Mul", c.position(), c.b.Ints(int64(len(rows)))))
+	return c.b.Reshape(c.b.Op("Gather", []string{all, where}, graph.IntAttr("axis", 0)), -1, 3, c.h, c.w)
 }
 
 // run emits pre-processing, the model, and the way from its output to the probability of fake: float32 [n]. n is

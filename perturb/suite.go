@@ -2,7 +2,8 @@
 //
 //	image uint8 [N,H,W,3] ─► planes uint8 [N,3,H,W] ─┬─────────────────────────► clean   ┐
 //	seed  int64 [N] ─────────────────────────────────┼─► one family per file ─► variants ┤ rows uint8 [(1+K)N,3,H,W]
-//	                                                 └─► …                               ┘   │ chunk by chunk
+//	                                                 └─► …                               │   │ picked rows, if so asked
+//	host  uint8 [·,N,H,W,3] ─► what a graph can't make, see Painter ─────────► variants ┘   │ chunk by chunk
 //	                       p float32 [1+K,N] ◄─ probability of fake ◄─ detector ◄─ pre-process ┘
 //
 // Every family works on RGB, clips, and rounds to an integer of 0..255, halves up (brightness: see there); so
@@ -11,94 +12,73 @@
 package perturb
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
 )
 
-// suiteVersion changes when any pixel of any variant can change. Both suites share it, so that `production` makes the
-// very pictures that `deepfake-v1` makes, and a baseline measured with one serves the other.
-const suiteVersion = "1"
+// suiteVersion is that of `production` and `deepfake-v1`. It changes when any pixel of any variant can change. Both share it,
+// so that `production` makes the very pictures that `deepfake-v1` makes, and a baseline measured with one serves the other.
+const suiteVersion = "2"
 
-// family is a perturbation with five severities.
-type family struct {
-	name string
-	// parameters are those of severity 1..5 as a person writes them.
-	parameters [5]string
-	// emit returns one uint8 [N,3,H,W] value per severity asked for.
-	emit func(c *canvas, severities []int) []string
-}
-
-// families lists the natural families of deepfake-v1 in the order of their variants.
-func families() []family {
-	return []family{
-		{"jpeg", jpegQualities(), emitJPEG},
-		{"gaussian_blur", blurKernels(), emitBlur},
-		{"saturation", saturationFactors(), emitSaturation},
-		{"gain", gainFactors(), emitGain},
-		{"brightness", brightnessOffsets(), emitBrightness},
-		{"resize", resizeFactors(), emitResize},
-		{"gaussian_noise", noiseSigmas(), emitNoise},
-	}
-}
+// How the variants of a suite are recompressed.
+const (
+	// CodecGraph recompresses inside the graph, where a GPU can do it, and within a rounding error of a real codec.
+	CodecGraph = "graph"
+	// CodecExact encodes and decodes for real, on the CPU.
+	CodecExact = "exact"
+)
 
 // Suites are the names that Lookup knows.
-func Suites() []string { return []string{"production", "deepfake-v1"} }
+func Suites() []string {
+	return []string{"production", "deepfake-v1", "imagenet-c", "imagenet-c-extra", "df1"}
+}
 
-// Lookup returns the suite of that name: `production` (8 variants, for live traffic) or `deepfake-v1` (all 35).
+// Lookup returns the built-in suite of that name: `production` (8 variants, for live traffic), `deepfake-v1` (all 50),
+// `imagenet-c` (the 15 corruptions of ImageNet-C), `imagenet-c-extra` (its 4 others) or `df1` (DeeperForensics-1.0).
 func Lookup(name string) (Suite, error) {
-	suite := Suite{Name: name, Version: suiteVersion}
+	suite := Suite{Name: name, Version: suiteVersion, Codec: CodecGraph}
 	switch name {
-	case "deepfake-v1":
-		for _, f := range families() {
-			for s := 1; s <= 5; s++ {
-				suite.Variants = append(suite.Variants, f.variant(s))
-			}
-		}
 	case "production":
-		// The severity that users meet most; of jpeg also the one below which a face is hardly posted.
-		for _, pick := range []struct {
-			family   string
-			severity int
-		}{{"jpeg", 2}, {"jpeg", 4}, {"resize", 1}, {"gaussian_noise", 2}, {"gaussian_blur", 1}, {"gain", 2}, {"brightness", 2}, {"saturation", 3}} {
-			f, err := findFamily(pick.family)
-			if err != nil {
-				return Suite{}, err
-			}
-			suite.Variants = append(suite.Variants, f.variant(pick.severity))
-		}
+		suite.Variants = production()
+	case "deepfake-v1":
+		suite.Variants = allSeverities(Families()[:deepfakeFamilies])
+	case "imagenet-c":
+		suite.Version, suite.Variants = imagenetVersion, imagenetC()
+	case "imagenet-c-extra":
+		suite.Version, suite.Variants = imagenetVersion, imagenetExtra()
+	case "df1":
+		suite.Version, suite.Variants = df1Version, df1()
 	default:
 		return Suite{}, fmt.Errorf("unknown perturbation suite %q: known are %s", name, strings.Join(Suites(), ", "))
 	}
 	return suite, nil
 }
 
-func (f family) variant(severity int) Variant {
-	return Variant{Family: f.name, Severity: severity, Parameter: f.parameters[severity-1]}
-}
-
-func findFamily(name string) (family, error) {
-	all := families()
-	i := slices.IndexFunc(all, func(f family) bool { return f.name == name })
-	if i < 0 {
-		return family{}, fmt.Errorf("unknown perturbation family %q", name)
+// WithCodec is the suite with another way to recompress: "graph" or "exact".
+func (s Suite) WithCodec(codec string) (Suite, error) {
+	if !slices.Contains([]string{CodecGraph, CodecExact}, codec) {
+		return Suite{}, fmt.Errorf("suite %q: codec %q must be %s or %s", s.Name, codec, CodecGraph, CodecExact)
 	}
-	return all[i], nil
+	s.Codec = codec
+	return s, nil
 }
 
-// Seed is what makes the noise of one media its own: 31 bits of SHA-256 over suite version and media id. The same media
-// gets the same noise on replay, on any machine.
-func Seed(mediaID, suiteVersion string) int64 {
-	return seed31("media", suiteVersion, mediaID)
+// production has the severity that users meet most; of jpeg also the one below which a face is hardly posted.
+func production() []Variant {
+	return []Variant{jpegFamily().Variant(2), jpegFamily().Variant(4), resizeFamily().Variant(1), noiseFamily().Variant(2),
+		blurFamily().Variant(1), gainFamily().Variant(2), brightnessFamily().Variant(2), saturationFamily().Variant(3)}
 }
 
-// seed31 hashes words to an integer in [0, 2^31-1), the range of the noise's modular arithmetic.
-func seed31(words ...string) int64 {
-	h := sha256.New()
-	for _, w := range words {
-		fmt.Fprintf(h, "%d:%s;", len(w), w) // lengths keep ("ab","c") and ("a","bc") apart
+// deepfakeFamilies is how many of Families, from the first on, make up deepfake-v1.
+const deepfakeFamilies = 10
+
+// allSeverities lists families with all five severities each.
+func allSeverities(families []Family) (all []Variant) {
+	for _, f := range families {
+		for s := range f.Severities {
+			all = append(all, f.Variant(s+1))
+		}
 	}
-	return int64(binary.BigEndian.Uint64(h.Sum(nil)) % mersenne31)
+	return all
 }
