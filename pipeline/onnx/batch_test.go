@@ -21,23 +21,24 @@ type gate struct {
 	sizes []int
 	enter chan int      // tells the size of a batch that has begun
 	leave chan struct{} // lets one batch end
+	quits chan struct{} // tells of a batch that was called off
 	fault func(seeds []int64) error
 }
 
-func newGate() *gate { return &gate{enter: make(chan int, 64), leave: make(chan struct{}, 64)} }
+func newGate() *gate {
+	return &gate{enter: make(chan int, 64), leave: make(chan struct{}, 64), quits: make(chan struct{}, 64)}
+}
 
 // run returns the seed of each picture as its one probability, so that answers can be told apart.
-func (g *gate) run(ctx context.Context, pix []byte, seeds []int64) ([][]float64, error) {
+func (g *gate) run(ctx context.Context, seeds []int64) ([][]float64, error) {
 	g.mu.Lock()
 	g.sizes = append(g.sizes, len(seeds))
 	g.mu.Unlock()
-	if len(pix) != len(seeds) { // the pictures of these tests are one byte each
-		return nil, fmt.Errorf("%d bytes for %d seeds", len(pix), len(seeds))
-	}
 	g.enter <- len(seeds)
 	select {
 	case <-g.leave:
 	case <-ctx.Done():
+		g.quits <- struct{}{}
 		return nil, context.Cause(ctx)
 	}
 	if g.fault != nil {
@@ -53,11 +54,11 @@ func (g *gate) run(ctx context.Context, pix []byte, seeds []int64) ([][]float64,
 }
 
 // fill starts one probe, waits until it runs, and queues n more behind it. Answers arrive on the channel returned.
-func fill(t *testing.T, b *batcher, g *gate, n int) <-chan error {
+func fill(t *testing.T, b *batcher[int64, []float64], g *gate, n int) <-chan error {
 	t.Helper()
 	answers := make(chan error, n+1)
 	ask := func(seed int64) {
-		probs, err := b.probe(t.Context(), []byte{0}, seed)
+		probs, err := b.do(t.Context(), seed)
 		if err == nil && probs[0] != float64(seed) {
 			err = fmt.Errorf("seed %d got the answer of %v", seed, probs[0])
 		}
@@ -102,7 +103,7 @@ func TestBatchHalvesOnOutOfMemory(t *testing.T) {
 		ok   bool // probes get their answers
 	}{{"room for two", 2, true}, {"room for none", 0, false}} {
 		t.Run(c.name, func(t *testing.T) {
-			run := func(_ context.Context, _ []byte, seeds []int64) ([][]float64, error) {
+			run := func(_ context.Context, seeds []int64) ([][]float64, error) {
 				if len(seeds) > c.most {
 					return nil, short
 				}
@@ -114,15 +115,15 @@ func TestBatchHalvesOnOutOfMemory(t *testing.T) {
 			}
 			b := newBatcher([]int{1, 2, 4, 8}, run)
 			defer b.close()
-			var batch []*request
+			var batch []*request[int64, []float64]
 			for i := range 8 {
-				batch = append(batch, &request{ctx: t.Context(), pix: []byte{0}, seed: int64(i), answer: make(chan answer, 1)})
+				batch = append(batch, &request[int64, []float64]{ctx: t.Context(), job: int64(i), answer: make(chan answer[[]float64], 1)})
 			}
 			b.serveBatch(slices.Clone(batch))
 			for i, r := range batch {
 				a := <-r.answer
-				if c.ok && (a.err != nil || a.probs[0] != float64(i)) {
-					t.Errorf("picture %d: %v, %v", i, a.probs, a.err)
+				if c.ok && (a.err != nil || a.result[0] != float64(i)) {
+					t.Errorf("picture %d: %v, %v", i, a.result, a.err)
 				}
 				if !c.ok && !errors.Is(a.err, pipeline.ErrOutOfMemory) {
 					t.Errorf("picture %d: %v", i, a.err)
@@ -137,7 +138,7 @@ func TestBatchHalvesOnOutOfMemory(t *testing.T) {
 
 // TestBatchFaultIsSingled: one picture that the model cannot judge fails alone, and batches stay as large as they were.
 func TestBatchFaultIsSingled(t *testing.T) {
-	run := func(_ context.Context, _ []byte, seeds []int64) ([][]float64, error) {
+	run := func(_ context.Context, seeds []int64) ([][]float64, error) {
 		if slices.Contains(seeds, 5) {
 			return nil, errors.New("not a number")
 		}
@@ -145,9 +146,9 @@ func TestBatchFaultIsSingled(t *testing.T) {
 	}
 	b := newBatcher([]int{1, 2, 4, 8}, run)
 	defer b.close()
-	var batch []*request
+	var batch []*request[int64, []float64]
 	for i := range 8 {
-		batch = append(batch, &request{ctx: t.Context(), pix: []byte{0}, seed: int64(i), answer: make(chan answer, 1)})
+		batch = append(batch, &request[int64, []float64]{ctx: t.Context(), job: int64(i), answer: make(chan answer[[]float64], 1)})
 	}
 	b.serveBatch(slices.Clone(batch))
 	for i, r := range batch {
@@ -167,7 +168,7 @@ func TestBatchCallersLeave(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	answered := make(chan error, 1)
 	go func() {
-		_, err := b.probe(ctx, []byte{0}, 1)
+		_, err := b.do(ctx, 1)
 		answered <- err
 	}()
 	<-g.enter
@@ -175,13 +176,14 @@ func TestBatchCallersLeave(t *testing.T) {
 	if err := <-answered; !errors.Is(err, context.Canceled) {
 		t.Errorf("the caller that left got %v", err)
 	}
+	<-g.quits // else that run could take the leave that is meant for the next
 	g.leave <- struct{}{}
-	if probs, err := b.probe(t.Context(), []byte{0}, 2); err != nil || probs[0] != 2 {
+	if probs, err := b.do(t.Context(), 2); err != nil || probs[0] != 2 {
 		t.Errorf("the next caller got %v, %v", probs, err)
 	}
 	b.close()
 	b.close()
-	if _, err := b.probe(t.Context(), []byte{0}, 3); !errors.Is(err, errClosed) {
+	if _, err := b.do(t.Context(), 3); !errors.Is(err, errClosed) {
 		t.Errorf("after closing: %v", err)
 	}
 }
@@ -191,7 +193,7 @@ func TestBatchedModel(t *testing.T) {
 	d := toy(t, identity)
 	r := runtimeFor(t, Config{Parallel: 1, Chunk: 1})
 	single := open(t, r, d, "production")
-	m := &Model{runtime: r, detector: "toy"}
+	m := &Model{runtime: r, detector: "toy", suite: suiteOf(t, "production")}
 	if err := m.load(compiler(t, d, "production"), 0); err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,8 @@ type Config struct {
 	Parallel int
 	// Chunk is how many pictures go through the detector at a time; 0 lets the device decide (see [Model.Plan]). Default 0.
 	Chunk int
+	// VariantsPerProbe is how many variants of a suite are run per picture, picked by its seed; 0 for all. Default 0.
+	VariantsPerProbe int
 	// Memory bounds what a model may take on a GPU, in bytes; 0 for no bound. Default 0.
 	Memory int64
 	// Logger is told what was decided at start. Default [slog.Default].
@@ -51,8 +53,9 @@ func (c Config) parse() (d device, mayFallBack bool, err error) {
 	if !deviceForm.MatchString(c.Device) {
 		return device{}, false, fmt.Errorf("onnx: device %q is not one of auto, cpu, cuda, cuda:N", c.Device)
 	}
-	if c.Parallel < 0 || c.Chunk < 0 || c.Memory < 0 {
-		return device{}, false, fmt.Errorf("onnx: parallel %d, chunk %d and memory %d must not be negative", c.Parallel, c.Chunk, c.Memory)
+	if c.Parallel < 0 || c.Chunk < 0 || c.Memory < 0 || c.VariantsPerProbe < 0 {
+		return device{}, false, fmt.Errorf("onnx: parallel %d, chunk %d, memory %d and variants per probe %d must not be negative",
+			c.Parallel, c.Chunk, c.Memory, c.VariantsPerProbe)
 	}
 	switch c.Device {
 	case "cpu":

@@ -72,7 +72,7 @@ func TestUnknownOperator(t *testing.T) {
 		t.Fatal(err)
 	}
 	runtimeFor(t, Config{})
-	_, err = newSession(data, false, device{})
+	_, err = newSession(data, []string{"image"}, []string{"p"}, device{})
 	if err == nil || !strings.Contains(err.Error(), "export it at an older opset") || !strings.Contains(err.Error(), "Wobble") {
 		t.Errorf("got %v", err)
 	}

@@ -13,15 +13,17 @@ import (
 // Model is a detector fused with the variants of a suite. It is safe for concurrent use.
 //
 // In: a picture of the detector's size and the seed of its noise. Out: the probability of fake of the clean picture and
-// of every variant. Invariant: what it returns are probabilities, one per variant, or there is an error.
+// of every variant. Invariant: what it returns are probabilities, one per variant that was run, or there is an error.
 type Model struct {
 	runtime  *Runtime
 	detector string
+	suite    perturb.Suite
 	fused    *perturb.Fused
+	painter  *perturb.Painter // nil if the graph makes all variants
 	session  *session
-	batch    *batcher // nil on a CPU: one picture per run
+	batch    *batcher[job, []float64] // nil on a CPU: one picture per run
 	digest   string
-	floor    float64
+	floors   Floors
 	nanos    atomic.Int64
 }
 
@@ -34,15 +36,15 @@ func (r *Runtime) Open(ctx context.Context, d pipeline.Detector, suite perturb.S
 	if err != nil {
 		return nil, fmt.Errorf("onnx: detector %s: %w", d.Name, err)
 	}
-	m := &Model{runtime: r, detector: d.Name, digest: digest}
+	m := &Model{runtime: r, detector: d.Name, digest: digest, suite: suite}
 	compile := func(chunk int) (*perturb.Fused, error) {
-		return perturb.Compile(data, d.Input, d.Output, suite, perturb.Options{Chunk: chunk})
+		return perturb.Compile(data, d.Input, d.Output, suite, perturb.Options{Chunk: chunk, Picks: r.cfg.VariantsPerProbe})
 	}
 	if err := m.choose(ctx, compile); err != nil {
 		m.Close()
 		return nil, fmt.Errorf("onnx: detector %s: %s: %w", d.Name, d.Model.Path, err)
 	}
-	r.cfg.Logger.Debug("model is open", "detector", d.Name, "device", r.Device(), "plan", m.Plan(), "noise_floor", m.floor)
+	r.cfg.Logger.Debug("model is open", "detector", d.Name, "device", r.Device(), "plan", m.Plan(), "noise_floor", m.NoiseFloor())
 	return m, nil
 }
 
@@ -52,27 +54,27 @@ func (m *Model) Size() (width, height int) { return m.fused.Width, m.fused.Heigh
 // Digest returns the SHA-256 of the model file in hex.
 func (m *Model) Digest() string { return m.digest }
 
-// NoiseFloor returns the largest difference that a probability showed at start when the same picture was probed again in
-// other company. RR at a tolerance below it would count the device's rounding.
-func (m *Model) NoiseFloor() float64 { return m.floor }
-
 // DeviceSeconds returns how long probes have held the device so far.
 func (m *Model) DeviceSeconds() float64 { return time.Duration(m.nanos.Load()).Seconds() }
 
-// Probe implements [pipeline.Model]. Seed is in [0, 2^31), as perturb.Seed makes it.
+// Probe implements [pipeline.Model]. Seed is in [0, 2^31), as perturb.Seed makes it. Variants that were not picked for this
+// seed are NaN.
 func (m *Model) Probe(ctx context.Context, img pipeline.Image, seed int64) ([]float64, error) {
 	if err := checkImage(img, m.fused.Width, m.fused.Height); err != nil {
 		return nil, fmt.Errorf("onnx: detector %s: %w", m.detector, err)
 	}
-	if seed < 0 || seed >= 1<<31 {
-		return nil, fmt.Errorf("onnx: detector %s: seed %d is not in [0, 2^31): make it with perturb.Seed", m.detector, seed)
+	if err := checkSeed(seed); err != nil {
+		return nil, fmt.Errorf("onnx: detector %s: %w", m.detector, err)
 	}
 	var probs []float64
 	var err error
 	if m.batch != nil {
-		probs, err = m.batch.probe(ctx, img.Pix, seed)
+		var j job
+		if j, err = m.prepare(ctx, img.Pix, seed); err == nil { // the GPU need not wait while pictures are painted
+			probs, err = m.batch.do(ctx, j)
+		}
 	} else {
-		probs, err = first(m.run(ctx, img.Pix, []int64{seed}))
+		probs, err = m.probeAlone(ctx, img.Pix, seed)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("onnx: detector %s: %w", m.detector, err)
@@ -80,41 +82,11 @@ func (m *Model) Probe(ctx context.Context, img pipeline.Image, seed int64) ([]fl
 	return probs, nil
 }
 
-func first(list [][]float64, err error) ([]float64, error) {
-	if err != nil {
-		return nil, err
+func checkSeed(seed int64) error {
+	if seed < 0 || seed >= 1<<31 {
+		return fmt.Errorf("seed %d is not in [0, 2^31): make it with perturb.Seed", seed)
 	}
-	return list[0], nil
-}
-
-// run probes as many pictures as there are seeds in one run and returns the probabilities by picture.
-func (m *Model) run(ctx context.Context, pix []byte, seeds []int64) ([][]float64, error) {
-	release, err := m.runtime.hold(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	rows, n := len(m.fused.Variants), len(seeds)
-	out := make([]float32, rows*n)
-	began := time.Now()
-	err = m.session.run(ctx, pix, m.fused.Height, m.fused.Width, seeds, out, int64(rows), int64(n))
-	m.nanos.Add(int64(time.Since(began)))
-	if err != nil {
-		return nil, err
-	}
-	probs := make([][]float64, n)
-	for j := range probs {
-		probs[j] = make([]float64, rows)
-		for i := range rows {
-			p := out[i*n+j]
-			if err := checkProbability(p); err != nil {
-				v := m.fused.Variants[i]
-				return nil, fmt.Errorf("variant %s %s: %w", v.Family, v.Parameter, err)
-			}
-			probs[j][i] = float64(p)
-		}
-	}
-	return probs, nil
+	return nil
 }
 
 // Close waits for running probes and frees the model. It can be called again.

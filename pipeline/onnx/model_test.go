@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"shaketable/perturb"
 	"shaketable/perturb/graph"
 )
 
@@ -110,8 +111,12 @@ func TestProbeInCompany(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	random := map[string]bool{}
+	for _, f := range perturb.Families() {
+		random[f.Name] = f.Random
+	}
 	for i, v := range whole {
-		if moved := other[i+1] != alone[0][i+1]; moved != (v.Family == "gaussian_noise") {
+		if moved := other[i+1] != alone[0][i+1]; moved != random[v.Family] {
 			t.Errorf("%s %s: another seed moved it: %v", v.Family, v.Parameter, moved)
 		}
 	}

@@ -27,7 +27,7 @@ func (r *Runtime) OpenPlain(d pipeline.Detector) (*Plain, error) {
 	if err != nil {
 		return nil, fmt.Errorf("onnx: detector %s: %s: %w", d.Name, d.Model.Path, err)
 	}
-	s, err := newSession(bare.Model, false, r.device)
+	s, err := newSession(bare.Model, []string{"image"}, []string{"p"}, r.device)
 	if err != nil {
 		return nil, fmt.Errorf("onnx: detector %s: %s: %w", d.Name, d.Model.Path, err)
 	}
@@ -48,7 +48,8 @@ func (p *Plain) Score(ctx context.Context, img pipeline.Image) (float64, error) 
 	}
 	defer release()
 	var out [1]float32
-	if err := p.session.run(ctx, img.Pix, p.h, p.w, make([]int64, 1), out[:], 1); err != nil {
+	in := []tensor{bytesOf(img.Pix, 1, int64(p.h), int64(p.w), 3)}
+	if err := p.session.run(ctx, in, []tensor{floatsOf(out[:], 1)}); err != nil {
 		return 0, fmt.Errorf("onnx: detector %s: %w", p.name, err)
 	}
 	if err := checkProbability(out[0]); err != nil {

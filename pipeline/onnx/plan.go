@@ -1,15 +1,12 @@
 package onnx
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"shaketable/perturb"
@@ -25,8 +22,8 @@ const gain = 1.1
 // compileFunc compiles the model for a chunk.
 type compileFunc func(chunk int) (*perturb.Fused, error)
 
-// Plan names what about the batching can move figures, for the generation: the device and the chunk. A chunk on a CPU that
-// returns bit for bit what chunk 1 returns is the same plan, so that workers that measured differently still add up.
+// Plan names what can move figures without being in the suite, for the generation: the device and the chunk, how many
+// variants a probe picks, and a codec that is not the graph's. A chunk on a CPU that returns bit for bit what chunk 1 returns is the same plan, so that workers that measured differently still add up.
 func (m *Model) Plan() string {
 	kind := "cpu"
 	if m.runtime.device.cuda {
@@ -36,7 +33,14 @@ func (m *Model) Plan() string {
 	if !m.runtime.device.cuda && m.runtime.cfg.Chunk == 0 {
 		chunk = 1
 	}
-	return kind + " chunk=" + strconv.Itoa(chunk)
+	plan := kind + " chunk=" + strconv.Itoa(chunk)
+	if m.fused.Picks > 0 {
+		plan += " picks=" + strconv.Itoa(m.fused.Picks)
+	}
+	if m.suite.Codec == perturb.CodecExact {
+		plan += " codec=" + m.suite.Codec
+	}
+	return plan
 }
 
 // Chunk returns how many pictures go through the detector at a time; 0 for all.
@@ -66,7 +70,12 @@ func (m *Model) load(compile compileFunc, chunk int) error {
 	if err != nil {
 		return err
 	}
-	s, err := newSession(fused.Model, fused.Seeded, m.runtime.device)
+	if m.painter == nil && len(fused.Host) > 0 {
+		if m.painter, err = perturb.NewPainter(m.suite, fused.Width, fused.Height); err != nil {
+			return err
+		}
+	}
+	s, err := newSession(fused.Model, inputs(fused), []string{"p"}, m.runtime.device)
 	if err != nil {
 		return err
 	}
@@ -85,11 +94,15 @@ func (m *Model) chooseCPU(ctx context.Context, compile compileFunc) error {
 	if err := m.load(compile, 1); err != nil {
 		return err
 	}
-	larger := largerChunk(len(m.fused.Variants))
+	rows := len(m.fused.Variants)
+	if m.fused.Picks > 0 {
+		rows = 1 + m.fused.Picks
+	}
+	larger := largerChunk(rows)
 	if m.fused.Chunk != 1 || larger == 1 {
 		return nil
 	}
-	other := &Model{runtime: m.runtime, detector: m.detector}
+	other := &Model{runtime: m.runtime, detector: m.detector, suite: m.suite, painter: m.painter}
 	if err := other.load(compile, larger); err != nil {
 		return err
 	}
@@ -99,7 +112,7 @@ func (m *Model) chooseCPU(ctx context.Context, compile compileFunc) error {
 		return errors.Join(err, other.Close())
 	}
 	got, otherTook, err := other.stopwatch(ctx, samples)
-	worth := err == nil && slices.EqualFunc(got, want, slices.Equal[[]float64]) && float64(otherTook)*gain < float64(took)
+	worth := err == nil && slices.EqualFunc(got, want, sameBits) && float64(otherTook)*gain < float64(took)
 	if !worth {
 		return errors.Join(err, other.Close())
 	}
@@ -118,11 +131,16 @@ func largerChunk(rows int) int {
 	return 1
 }
 
+// sameBits compares probabilities, of which those that were not run are NaN.
+func sameBits(a, b []float64) bool {
+	return slices.EqualFunc(a, b, func(x, y float64) bool { return math.Float64bits(x) == math.Float64bits(y) })
+}
+
 // stopwatch returns the probabilities of pictures, and how long the last one took: the first ones warm up.
 func (m *Model) stopwatch(ctx context.Context, pictures []picture) (all [][]float64, took time.Duration, err error) {
 	for _, p := range pictures {
 		before := m.nanos.Load()
-		probs, err := first(m.run(ctx, p.pix, []int64{p.seed}))
+		probs, err := m.probeAlone(ctx, p.pix, p.seed)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -146,7 +164,7 @@ func (m *Model) chooseGPU(ctx context.Context, compile compileFunc) error {
 			return err
 		}
 		p := randomPictures(1, m.fused.Width, m.fused.Height)[0]
-		if _, err = m.run(ctx, p.pix, []int64{p.seed}); !errors.Is(err, pipeline.ErrOutOfMemory) {
+		if _, err = m.probeAlone(ctx, p.pix, p.seed); !errors.Is(err, pipeline.ErrOutOfMemory) {
 			break
 		}
 	}
@@ -159,8 +177,14 @@ func (m *Model) chooseGPU(ctx context.Context, compile compileFunc) error {
 // startBatches warms every batch size up, drops those for which there is no memory, and hands runs to a batcher.
 func (m *Model) startBatches(ctx context.Context, buckets []int) error {
 	for i, n := range buckets {
-		pictures := randomPictures(n, m.fused.Width, m.fused.Height)
-		_, err := m.run(ctx, joinPix(pictures), make([]int64, n))
+		jobs := make([]job, n)
+		for k, p := range randomPictures(n, m.fused.Width, m.fused.Height) {
+			var err error
+			if jobs[k], err = m.prepare(ctx, p.pix, p.seed); err != nil {
+				return err
+			}
+		}
+		_, err := m.run(ctx, jobs)
 		if errors.Is(err, pipeline.ErrOutOfMemory) && i > 0 {
 			buckets = buckets[:i]
 			break
@@ -172,36 +196,6 @@ func (m *Model) startBatches(ctx context.Context, buckets []int) error {
 	m.nanos.Store(0)
 	m.batch = newBatcher(buckets, m.run)
 	return m.measureFloor(ctx)
-}
-
-// measureFloor probes one picture alone and then in the company of as many others as there may be.
-func (m *Model) measureFloor(ctx context.Context) error {
-	company := m.runtime.Parallel()
-	if m.batch != nil {
-		company = m.batch.largest()
-	}
-	pictures := randomPictures(max(company, 2), m.fused.Width, m.fused.Height)
-	probe := func(p picture) ([]float64, error) {
-		return m.Probe(ctx, pipeline.Image{Width: m.fused.Width, Height: m.fused.Height, Pix: p.pix}, p.seed)
-	}
-	alone, err := probe(pictures[0])
-	if err != nil {
-		return err
-	}
-	results, faults := make([][]float64, len(pictures)), make([]error, len(pictures))
-	var all sync.WaitGroup
-	for i, p := range pictures {
-		all.Go(func() { results[i], faults[i] = probe(p) })
-	}
-	all.Wait()
-	if err := errors.Join(faults...); err != nil {
-		return fmt.Errorf("probing in company: %w", err)
-	}
-	for i, p := range results[0] {
-		m.floor = max(m.floor, math.Abs(p-alone[i]))
-	}
-	m.nanos.Store(0)
-	return nil
 }
 
 // picture is a random one, with the seed of its noise.
@@ -224,12 +218,4 @@ func randomPictures(n, w, h int) []picture {
 		list[i] = picture{pix, rng.Int64N(1 << 31)}
 	}
 	return list
-}
-
-func joinPix(pictures []picture) []byte {
-	parts := make([][]byte, len(pictures))
-	for i, p := range pictures {
-		parts[i] = p.pix
-	}
-	return bytes.Join(parts, nil)
 }

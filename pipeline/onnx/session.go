@@ -45,29 +45,24 @@ func (d device) available() error {
 	return options.Destroy()
 }
 
-// session is a loaded model with a uint8 input of pictures, perhaps one of seeds, and a float32 output.
+// session is a loaded model. Its inputs and outputs are known by their place.
 type session struct {
 	mu      sync.RWMutex // held for reading by runs, for writing by close
 	dynamic *ort.DynamicAdvancedSession
-	seeded  bool
 }
 
-// newSession loads a model from its bytes.
-func newSession(model []byte, seeded bool, d device) (*session, error) {
+// newSession loads a model from its bytes, to be run on values in the order of these names.
+func newSession(model []byte, inputs, outputs []string, d device) (*session, error) {
 	options, err := d.options()
 	if err != nil {
 		return nil, explain(err)
 	}
 	defer options.Destroy()
-	inputs := []string{"image"}
-	if seeded {
-		inputs = append(inputs, "seed")
-	}
-	dynamic, err := ort.NewDynamicAdvancedSessionWithONNXData(model, inputs, []string{"p"}, options)
+	dynamic, err := ort.NewDynamicAdvancedSessionWithONNXData(model, inputs, outputs, options)
 	if err != nil {
 		return nil, explain(err)
 	}
-	return &session{dynamic: dynamic, seeded: seeded}, nil
+	return &session{dynamic: dynamic}, nil
 }
 
 // options: one thread per run and no spinning, since the parallelism is between runs and spinning threads would take the
@@ -118,15 +113,19 @@ func (d device) appendCUDA(o *ort.SessionOptions) error {
 	return o.AppendExecutionProviderCUDA(cuda)
 }
 
-// run runs the model on pictures of one size, h*w*3 bytes each, one per seed, and fills out, whose shape is given. A done
-// ctx ends it at the next node of the graph, with ctx's error.
-func (s *session) run(ctx context.Context, pix []byte, h, w int, seeds []int64, out []float32, shape ...int64) error {
+// run runs the model on in and fills out. A done ctx ends it at the next node of the graph, with ctx's error.
+func (s *session) run(ctx context.Context, in, out []tensor) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.dynamic == nil {
 		return errClosed
 	}
-	inputs, outputs, release, err := s.tensors(pix, h, w, seeds, out, shape)
+	inputs, release, err := wrap(in)
+	defer release()
+	if err != nil {
+		return explain(err)
+	}
+	outputs, release, err := wrap(out)
 	defer release()
 	if err != nil {
 		return explain(err)
@@ -151,31 +150,32 @@ func (s *session) run(ctx context.Context, pix []byte, h, w int, seeds []int64, 
 	return explain(err)
 }
 
-// tensors wraps Go memory for the runtime. Release frees what was made, also after an error.
-func (s *session) tensors(pix []byte, h, w int, seeds []int64, out []float32, shape []int64) (in, res []ort.Value, release func(), err error) {
+// wrap hands Go memory to the runtime, without a copy. Release frees what was made, also after an error.
+func wrap(list []tensor) (values []ort.Value, release func(), err error) {
 	release = func() {
-		for _, v := range append(in, res...) {
+		for _, v := range values {
 			v.Destroy()
 		}
 	}
-	n := int64(len(seeds))
-	image, err := ort.NewTensor(ort.NewShape(n, int64(h), int64(w), 3), pix)
-	if err != nil {
-		return in, res, release, err
-	}
-	in = append(in, image)
-	if s.seeded {
-		seed, err := ort.NewTensor(ort.NewShape(n), seeds)
+	for _, t := range list {
+		v, err := t.value()
 		if err != nil {
-			return in, res, release, err
+			return values, release, err
 		}
-		in = append(in, seed)
+		values = append(values, v)
 	}
-	p, err := ort.NewTensor(ort.NewShape(shape...), out)
-	if err != nil {
-		return in, res, release, err
+	return values, release, nil
+}
+
+func (t tensor) value() (ort.Value, error) {
+	shape := ort.NewShape(t.shape...)
+	switch {
+	case t.bytes != nil:
+		return ort.NewTensor(shape, t.bytes)
+	case t.ints != nil:
+		return ort.NewTensor(shape, t.ints)
 	}
-	return in, append(res, p), release, nil
+	return ort.NewTensor(shape, t.floats)
 }
 
 // close waits for runs and frees the model. It can be called again.

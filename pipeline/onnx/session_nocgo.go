@@ -17,10 +17,8 @@ func load(string) (string, error) { return "", errNoCgo }
 
 func (d device) available() error { return errNoCgo }
 
-func newSession([]byte, bool, device) (*session, error) { return nil, errNoCgo }
+func newSession([]byte, []string, []string, device) (*session, error) { return nil, errNoCgo }
 
-func (s *session) run(context.Context, []byte, int, int, []int64, []float32, ...int64) error {
-	return errNoCgo
-}
+func (s *session) run(context.Context, []tensor, []tensor) error { return errNoCgo }
 
 func (s *session) close() error { return nil }

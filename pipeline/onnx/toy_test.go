@@ -22,11 +22,17 @@ const toySide = 32
 // toy writes a small detector of 32 x 32 pixels: sigmoid(4 (mean - .5)) of what body makes of the picture in [0,1].
 func toy(t testing.TB, body func(b *graph.Builder, x string) string) pipeline.Detector {
 	t.Helper()
+	return toyBatch(t, graph.Unknown, body)
+}
+
+// toyBatch is toy with a batch of its own.
+func toyBatch(t testing.TB, batch int64, body func(b *graph.Builder, x string) string) pipeline.Detector {
+	t.Helper()
 	b := graph.NewBuilder("toy", 17)
-	x := b.Input("picture", graph.Float32, graph.Unknown, 3, toySide, toySide)
+	x := b.Input("picture", graph.Float32, batch, 3, toySide, toySide)
 	x = b.Reshape(b.Reduce("ReduceMean", body(b, x), 1, 2, 3), -1, 1)
 	x = b.Call("Sigmoid", b.Call("Mul", b.Call("Sub", x, b.Float(.5)), b.Float(4)))
-	b.Output("score", x, graph.Float32, graph.Unknown, 1)
+	b.Output("score", x, graph.Float32, batch, 1)
 	data, err := graph.Marshal(b.Model(nil))
 	if err != nil {
 		t.Fatal(err)
