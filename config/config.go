@@ -28,12 +28,16 @@ type Config struct {
 	Join    pipeline.JoinConfig    `yaml:"join"`
 	Prepare pipeline.PrepareConfig `yaml:"prepare"`
 	Probe   pipeline.ProbeConfig   `yaml:"probe"`
+	Attacks pipeline.AttackConfig  `yaml:"attacks"`
 	Window  pipeline.WindowConfig  `yaml:"window"`
 	Flow    pipeline.FlowConfig    `yaml:"flow"`
 	Alerts  pipeline.AlertConfig   `yaml:"alerts"`
 
 	Telemetry otlp.Config `yaml:"telemetry"`
 	HTTP      http.Config `yaml:"http"`
+
+	// Suites are perturbation suites of the user's own, for probe.suite.
+	Suites []Suite `yaml:"suites,omitempty"`
 
 	// DetectorsFile names a file with the list of detectors; else they stand here, under detectors.
 	DetectorsFile string              `yaml:"detectors_file,omitempty"`
@@ -50,6 +54,7 @@ func Default() Config {
 		Join:      pipeline.DefaultJoinConfig(),
 		Prepare:   pipeline.DefaultPrepareConfig(),
 		Probe:     pipeline.DefaultProbeConfig(),
+		Attacks:   pipeline.DefaultAttackConfig(),
 		Window:    pipeline.DefaultWindowConfig(),
 		Flow:      pipeline.DefaultFlow(),
 		Alerts:    pipeline.DefaultAlertConfig(),

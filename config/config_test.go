@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"shaketable/perturb"
+	"shaketable/pipeline"
 )
 
 func noEnv(string) (string, bool) { return "", false }
@@ -26,7 +29,9 @@ func TestLoad(t *testing.T) {
 	want.Exclude = c.Exclude
 	want.Sample.Rate, want.Sample.KeyFile = .5, "testdata/key"
 	want.Join.Media, want.Join.Root = "file", "testdata/media"
-	want.Probe.Suite, want.Probe.Timeout = "deepfake-v1", 5*time.Second
+	want.Suites = []Suite{{Name: "ours", Version: "3", Variants: []string{"jpeg(q=60)", "jpeg@2", "motion_blur(radius=10, sigma=3)"}}}
+	want.Probe.Suite, want.Probe.Codec, want.Probe.VariantsPerProbe, want.Probe.Timeout = "ours", perturb.CodecExact, 2, 5*time.Second
+	want.Attacks = pipeline.AttackConfig{Rate: .25, List: []string{"fgsm(eps=1/255)", "pgd(target=delta, forms=float+jpeg90)"}, Queries: 100, Timeout: 9 * time.Second}
 	want.Window.Fine, want.Window.LabelHorizon, want.Redis.LabelHorizon = 10*time.Second, 24*time.Hour, 24*time.Hour
 	want.Flow.Start, want.Alerts.Notify, want.Alerts.Detectors = "latest", "ticket", 1
 	want.Detectors = c.Detectors

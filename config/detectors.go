@@ -111,6 +111,9 @@ var (
 	digestForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
+// nameRule is nameForm in words.
+const nameRule = "must be 1 to 128 letters, digits or . _ : @ - and begin with a letter or digit"
+
 // maxSide bounds the input of a detector: a probe holds the picture and its variants in memory at this size.
 const maxSide = 4096
 
@@ -124,9 +127,8 @@ func checkDetector(d pipeline.Detector) []problem {
 	oneOf := func(value, path string, allowed ...string) {
 		check(slices.Contains(allowed, value), path, "%q is not one of %s", value, strings.Join(allowed, ", "))
 	}
-	const form = "must be 1 to 128 letters, digits or . _ : @ - and begin with a letter or digit"
-	check(nameForm.MatchString(d.Name), "name", "%q %s", d.Name, form)
-	check(nameForm.MatchString(d.Version), "version", "%q %s (quote it in YAML if it looks like a number)", d.Version, form)
+	check(nameForm.MatchString(d.Name), "name", "%q %s", d.Name, nameRule)
+	check(nameForm.MatchString(d.Version), "version", "%q %s (quote it in YAML if it looks like a number)", d.Version, nameRule)
 	check(d.Model.Path != "", "model.path", "is missing; give the path of the ONNX file")
 	check(d.Model.SHA256 == "" || digestForm.MatchString(d.Model.SHA256), "model.sha256",
 		"%q must be 64 lower-case hex digits, as sha256sum prints them", d.Model.SHA256)

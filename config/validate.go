@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"shaketable/perturb"
 	"shaketable/pipeline"
 )
 
@@ -45,9 +44,8 @@ func (c *Config) validate() []problem {
 	add("join", c.Join.Validate()...)
 	add("prepare", c.Prepare.Validate()...)
 	add("probe", c.Probe.Validate()...)
-	if _, err := perturb.Lookup(c.Probe.Suite); err != nil && c.Probe.Suite != "" {
-		ps = append(ps, problem{"probe.suite", err.Error()})
-	}
+	ps = append(ps, c.checkSuites()...)
+	add("attacks", c.Attacks.Validate()...)
 	add("window", c.Window.Validate()...)
 	add("flow", validateFlow(c.Flow)...)
 	add("alerts", c.Alerts.Validate()...)
@@ -68,6 +66,9 @@ func (c *Config) across() []problem {
 		"is empty, but join.media is topic; name the topic that holds the pictures")
 	check(c.Join.Media == pipeline.MediaTopic || c.Kafka.Topics.Media == "", "kafka.topics.media",
 		"is %q, but join.media is %s; set join.media to topic or leave this out", c.Kafka.Topics.Media, c.Join.Media)
+	check(c.Attacks.Rate == 0 || c.HTTP.Stuck <= 0 || c.Attacks.Timeout+c.Probe.Timeout < c.HTTP.Stuck, "attacks.timeout",
+		"%v and probe.timeout (%v) together must be shorter than http.stuck (%v), after which a process counts as stuck",
+		c.Attacks.Timeout, c.Probe.Timeout, c.HTTP.Stuck)
 	check(slices.Contains(c.Window.Tolerances, c.Alerts.Skew.Tolerance), "alerts.skew.tolerance",
 		"%v must be one of window.tolerances %v, at which it is counted", c.Alerts.Skew.Tolerance, c.Window.Tolerances)
 	check(c.Alerts.FineHorizon <= c.Redis.FineTTL, "alerts.fine_horizon",

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -62,22 +63,63 @@ func variantSeries(g Generation) []Series {
 	return list
 }
 
-// referenceOf returns the trials that a baseline has for a series, pooled from its variants. What a baseline says of a
-// family is not used: it is the mean over the severities of another suite.
+// referenceOf returns the trials that a baseline has for a series, pooled from its variants: the mean over families of the
+// mean of the rates of their variants, whatever the number of trials of each, out of as many trials as the variant with the
+// fewest has. What a baseline says of a family is not used: it is the mean over the severities of another suite.
 func referenceOf(b *metrics.Baseline, g Generation, s Series) (metrics.Trials, bool) {
+	reference := func(i int) (metrics.Reference, bool) {
+		v := g.Variants[i-1]
+		r, ok := b.Series[SeriesName(s.Metric, s.Edge, v.Family, v.Parameter)]
+		return r, ok && r.N > 0
+	}
+	fewest := math.Inf(1)
+	for _, i := range slices.Concat(s.pools...) {
+		r, ok := reference(i)
+		if !ok {
+			return metrics.Trials{}, false
+		}
+		fewest = min(fewest, r.N)
+	}
 	var sum metrics.Trials
 	for _, pool := range s.pools {
 		size := float64(len(pool) * len(s.pools))
 		for _, i := range pool {
-			v := g.Variants[i-1]
-			r, ok := b.Series[SeriesName(s.Metric, s.Edge, v.Family, v.Parameter)]
-			if !ok {
-				return metrics.Trials{}, false
-			}
-			sum = sum.Plus(metrics.Trials{N: r.N / size, K: r.K / size})
+			r, _ := reference(i)
+			w := fewest / r.N
+			sum = sum.Plus(metrics.Trials{N: w * r.N / size, K: w * r.K / size})
 		}
 	}
 	return sum, len(s.pools) > 0
+}
+
+// mature names the variant series that have at least so many trials together with all those that they are pooled with:
+// families and the detector are held against one baseline, which has to have all of their variants. Labels come later than
+// probes and attacks are rarer, so neither keeps the rest waiting.
+func mature(g Generation, totals Counts, least int64) map[string]bool {
+	type group struct {
+		labels bool
+		attack string
+	}
+	groupOf := func(s Series) group {
+		if Natural(s.Family) {
+			return group{labels: s.Metric == MetricRALabel}
+		}
+		return group{s.Metric == MetricRALabel, s.Family}
+	}
+	t := newTally(g, 0)
+	t.add(totals)
+	fewest := map[group]float64{}
+	for _, s := range variantSeries(g) {
+		n, in := t.trials(s).N, groupOf(s)
+		if most, ok := fewest[in]; !ok || n < most {
+			fewest[in] = n
+		}
+	}
+	names := map[string]bool{}
+	for _, s := range variantSeries(g) {
+		names[s.Name()] = fewest[groupOf(s)] >= float64(least)
+	}
+	return names
 }
 
 // hand gives a generation that traffic has just reached what its predecessor leaves. While the predecessor is itself in an
@@ -97,8 +139,9 @@ func (r *run) hand(to *GenerationState, g Generation) {
 		return
 	}
 	reason := fmt.Sprintf("rates of version %s when traffic first reached version %s", before.Version, g.Version)
+	whole := mature(before.Generation, r.in.Totals[before.ID], r.m.cfg.Predecessor.MinProbes)
 	b, err := FreezeBaseline(metrics.Predecessor, before.Generation, r.in.Totals[before.ID], r.mark, reason,
-		func(_ string, t metrics.Trials) bool { return t.N >= float64(r.m.cfg.Predecessor.MinProbes) })
+		func(name string, _ metrics.Trials) bool { return whole[name] })
 	if err == nil { // an error says that it had too few probes
 		to.Handed = served(b, g.ID)
 	}
@@ -168,9 +211,14 @@ func (r *run) burnIn() []metrics.Baseline {
 	if r.gen.First.IsZero() || r.mark.Sub(r.gen.First) < cfg.MinDuration || r.st.Trust.State != "" {
 		return nil
 	}
+	lacking := r.lacking()
+	if len(lacking) == 0 {
+		return nil
+	}
 	reason := fmt.Sprintf("first probes of version %s, %s to %s", r.active.Version, stamp(r.gen.First), stamp(r.mark))
+	whole := mature(r.active.Generation, r.in.Totals[r.active.ID], cfg.MinProbes)
 	b, err := FreezeBaseline(metrics.BurnIn, r.active.Generation, r.in.Totals[r.active.ID], r.mark, reason,
-		func(name string, t metrics.Trials) bool { return t.N >= float64(cfg.MinProbes) && !r.covered(name) })
+		func(name string, _ metrics.Trials) bool { return whole[name] && lacking[name] })
 	if err != nil { // nothing has matured, or everything has a reference
 		return nil
 	}
@@ -180,15 +228,35 @@ func (r *run) burnIn() []metrics.Baseline {
 	return []metrics.Baseline{b}
 }
 
-func (r *run) covered(name string) bool {
-	return slices.ContainsFunc(r.gen.Baselines, func(b metrics.Baseline) bool { _, ok := b.Series[name]; return ok })
+// held says whether a baseline in use has a series.
+func (r *run) held(s Series) bool {
+	return slices.ContainsFunc(r.gen.Baselines, func(b metrics.Baseline) bool {
+		_, ok := referenceOf(&b, r.active.Generation, s)
+		return ok
+	})
+}
+
+// lacking names the variant series that any series without a baseline is made of: its own, a family's or the detector's.
+func (r *run) lacking() map[string]bool {
+	names := map[string]bool{}
+	list, _ := SeriesOf(r.active.Generation, nil)
+	for _, s := range list {
+		if len(s.pools) == 0 || r.held(s) {
+			continue
+		}
+		for _, i := range slices.Concat(s.pools...) {
+			v := r.active.Variants[i-1]
+			names[SeriesName(s.Metric, s.Edge, v.Family, v.Parameter)] = true
+		}
+	}
+	return names
 }
 
 // beginAfter keeps the probes that made a baseline out of the evidence against it.
 func (r *run) beginAfter(b metrics.Baseline) {
 	list, _ := SeriesOf(r.active.Generation, nil)
 	for _, s := range list {
-		if _, ok := referenceOf(&b, r.active.Generation, s); ok {
+		if _, ok := referenceOf(&b, r.active.Generation, s); ok && !r.held(s) {
 			r.series(s.id()).Gain = metrics.Gain{Folded: r.total.trials(s)}
 		}
 	}

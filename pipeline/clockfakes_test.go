@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -51,8 +52,19 @@ func productionVariants() []perturb.Variant {
 
 // release registers a version; its digest is its name.
 func (w *world) release(version string) Generation {
-	g := Generation{ID: "gen-" + version, Detector: "meso", Version: version, Digest: "sha-" + version, Suite: "production@1",
-		Variants: productionVariants(), Edges: w.windows.Edges(), Threshold: .5, Plan: "chunk=1"}
+	return w.register(Generation{ID: "gen-" + version, Detector: "meso", Version: version, Digest: "sha-" + version, Suite: "production@1",
+		Variants: productionVariants(), Edges: w.windows.Edges(), Threshold: .5, Plan: "chunk=1"})
+}
+
+// thin registers a version whose probes run the first variant always and a fifth of the others, and attack one in ten.
+func (w *world) thin(version string) Generation {
+	g := Generation{ID: "thin-" + version, Detector: "meso", Version: version, Digest: "sha-" + version, Suite: "production@1",
+		Edges: w.windows.Edges(), Threshold: .5, Plan: "chunk=1", Rates: []float64{1, .2, .2, .2, .2, .2, .2, .2, .1},
+		Variants: append(productionVariants(), perturb.Variant{Family: "pgd10_delta_uint8", Severity: 1, Parameter: "2/255"})}
+	return w.register(g)
+}
+
+func (w *world) register(g Generation) Generation {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	m, err := NewMeter(g)
@@ -93,9 +105,11 @@ func (w *world) probe(m *Meter, g Generation, at Buckets, h habits) {
 		clean = .3
 	}
 	probs := []float64{clean}
-	for _, v := range g.Variants {
+	for i, v := range g.Variants {
 		p := clean + .01*w.rng.Float64()
 		switch {
+		case g.Rates != nil && w.rng.Float64() >= g.Rates[i]:
+			p = math.NaN()
 		case w.rng.Float64() < h.flips[v.Family]:
 			p = 1 - clean
 		case w.rng.Float64() < h.moves[v.Family]:
@@ -122,6 +136,9 @@ func (w *world) label(g Generation, at Buckets, r Reading, wrong bool) {
 	for _, c := range []Cell{{Generation: g.ID, Kind: Total}, {Generation: g.ID, Kind: Fine, Start: at.Fine},
 		{Generation: g.ID, Kind: Coarse, Start: at.Coarse}} {
 		for i := range r.Decisions {
+			if r.Decisions[i] == NotRun {
+				continue
+			}
 			cellOf(w.cells, c)[FieldLabelled(i)]++
 			if (r.Decisions[i] == r.Decisions[0]) != wrong {
 				w.cells[c][FieldCorrect(i)]++

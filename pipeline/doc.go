@@ -5,7 +5,7 @@
 //	────────────────────────────────────────────────────────────────────────────────────────────────────────
 //	source.go     decode.go    sample.go   join.go    prepare.go   probe.go     measure.go   window.go   store.go
 //	Record ─────► Detection ─► sampled? ─► media ───► Image ─────► p, p' ─────► Reading ───► Batch ════► one Lua call
-//	                              partition.go drives them; worker.go holds the partitions
+//	         partition.go drives them; worker.go holds the partitions; attack.go adds the p' of attacks on a sample of the Images
 //
 //	clock path: one alerter per detector under a lease
 //	────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -18,5 +18,6 @@
 //   - The counters of a partition equal the fold of its records up to the fence, whatever crashed in between.
 //   - Counters are sums: replaying twice equals once, one worker equals many.
 //   - Figures of different generations never mix.
+//   - A variant's n is how many probes ran it. What was not picked, was not sampled or failed as an attack counts nowhere.
 //   - Time is read from records, or handed in; no stage asks the clock what happened when.
 package pipeline

@@ -25,7 +25,7 @@ type EvaluationRow struct {
 	Family    string
 	Severity  int
 	Parameter string
-	N         int64
+	N         int64 // pictures in which it ran; the figures are NaN where that is 0
 	RASelf    float64
 	RALabel   float64 // NaN without labels
 	// RR by tolerance, in the order of the generation's edges.
@@ -43,7 +43,8 @@ func NewEvaluation(g Generation) (*Evaluation, error) {
 	return &Evaluation{generation: g, meter: meter, totals: Counts{}, moved: make([]float64, len(g.Variants))}, nil
 }
 
-// Add counts one picture: its probabilities as [Model.Probe] returns them, and whether it is fake, or nil if nobody knows.
+// Add counts one picture: its probabilities as [Model.Probe] returns them, followed by those of the attacks, NaN for what
+// did not run; and whether it is fake, or nil if nobody knows.
 func (e *Evaluation) Add(probs []float64, fake *bool) error {
 	if len(probs) == 0 {
 		return fmt.Errorf("evaluate: a picture without probabilities")
@@ -58,12 +59,17 @@ func (e *Evaluation) Add(probs []float64, fake *bool) error {
 		e.totals[field] += n
 	}
 	for i, c := range reading.Changes {
-		e.moved[i] += math.Abs(c.Perturbed - reading.Clean)
+		if c.Ran() {
+			e.moved[i] += math.Abs(c.Perturbed - reading.Clean)
+		}
 	}
 	if fake == nil {
 		return nil
 	}
 	for i, decided := range reading.Decisions {
+		if decided == NotRun {
+			continue
+		}
 		e.totals[FieldLabelled(i)]++
 		if (decided == '1') == *fake {
 			e.totals[FieldCorrect(i)]++

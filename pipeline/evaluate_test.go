@@ -20,7 +20,7 @@ func evaluated() pipeline.Generation {
 	suite := perturb.Suite{Name: "s", Version: "1", Variants: []perturb.Variant{
 		{Family: "jpeg", Severity: 1, Parameter: "90"}, {Family: "jpeg", Severity: 2, Parameter: "75"},
 		{Family: "gain", Severity: 1, Parameter: "0.85"}}}
-	return pipeline.NewGeneration(d, "digest", suite, []int64{50_000, 100_000}, "plan")
+	return pipeline.NewGeneration(d, "digest", suite, nil, []int64{50_000, 100_000}, "plan")
 }
 
 // picked are four pictures: p, then p' of jpeg 90, jpeg 75 and gain .85. The third has no label.

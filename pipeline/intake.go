@@ -184,7 +184,18 @@ func (h *holding) find(q *asked) Finding {
 	if f.Err != nil && f.Outcome != "" && !h.bury(h.work, newDeadLetter(Detections, &q.record, f)) {
 		return Finding{Err: h.work.Err()}
 	}
+	if f.Attack.Err != nil {
+		h.attackFailed(&q.record, q.subject, f.Attack)
+	}
 	return f
+}
+
+// attackFailed logs an attack that failed, at a bounded rate: it is counted wherever its probe is.
+func (l *Line) attackFailed(r *Record, s *Subject, f AttackFailure) {
+	if ok, held := l.attackLog.pass(l.Now()); ok {
+		l.Log.Warn("attack could not be concluded, its probe counts", "detector", s.Detector.Name, "version", s.Detector.Version,
+			"topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "reason", f.Reason, "error", f.Err, "held_back", held)
+	}
 }
 
 // errPanic marks a panic while a record was being decoded.
@@ -261,6 +272,7 @@ func (h *holding) takeResult(r result) {
 	e.outcome, e.reason = f.Outcome, f.Reason
 	if f.Reading != nil {
 		e.contents = h.contentsOf(q, f.Reading)
+		e.contents.attack = f.Attack.Reason
 	}
 }
 
@@ -269,6 +281,10 @@ func (h *holding) contentsOf(q *asked, r *Reading) *contents {
 		Generation: q.subject.Generation.ID, Offset: q.record.Offset, Decisions: r.Decisions}}
 	worst := -1
 	for i, ch := range r.Changes {
+		// An attack moves any media far: it would hide those that ordinary handling moves.
+		if !ch.Ran() || !Natural(q.subject.Generation.Variants[i].Family) {
+			continue
+		}
 		if worst < 0 || ch.Ticks > r.Changes[worst].Ticks {
 			worst = i
 		}

@@ -25,7 +25,8 @@ type Cell struct {
 	Variant    int   // Coarse only: index of the variant, 0 holding what is not per variant; else 0
 }
 
-// Fields of a cell. Index 0 is the clean picture, i >= 1 the i-th variant of the suite.
+// Fields of a cell. Index 0 is the clean picture, i >= 1 the i-th variant of the generation. Not every probe runs every
+// variant, so n is no variant's denominator: that of <i>k, <i>r and <i>f is their sum, that of <i>C is <i>L.
 //
 //	n          probes counted
 //	d          detections read, sampled or not (exposure)
@@ -33,10 +34,11 @@ type Cell struct {
 //	<i>k<e>    |p'-p| in the bin that ends at e ticks (right-closed), decision kept
 //	<i>r<e>    the same, decision turned to real
 //	<i>f<e>    the same, decision turned to fake
-//	<i>L       probes with a label
+//	<i>L       probes with a label in which it ran
 //	<i>C       of those, decision equal to the label
 //	s<e>       |deployed score - p| in the bin that ends at e ticks
 //	x<reason>  probes that could not be concluded
+//	a<reason>  probes that are counted, but whose attack could not be concluded
 const (
 	FieldProbes     = "n"
 	FieldDetections = "d"
@@ -69,6 +71,10 @@ func FieldSkew(edge int64) string { return "s" + strconv.FormatInt(edge, 10) }
 
 // FieldInconclusive names the count of probes that failed for a reason.
 func FieldInconclusive(reason string) string { return "x" + reason }
+
+// FieldAttackFailure names the count of probes whose attack failed for a reason. It is no probe that failed: what counts
+// those must not see it.
+func FieldAttackFailure(reason string) string { return "a" + reason }
 
 // FullTick is a change of probability of 1 in ticks: the closing edge of every histogram.
 const FullTick int64 = 1_000_000

@@ -30,7 +30,7 @@ type Line struct {
 	Health *Health
 	Stats  *Stats
 
-	letterLog damper
+	letterLog, attackLog damper
 }
 
 // FlowConfig bounds the work in flight; the defaults suit two cores and pictures of a megabyte.

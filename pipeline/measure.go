@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"shaketable/metrics"
@@ -10,23 +11,31 @@ import (
 // Reading is what one probe showed, ready to be counted.
 type Reading struct {
 	Clean float64 // p of the clean picture, our own run
-	// Decisions[i] is '1' if variant i was decided fake, else '0'; index 0 is clean.
+	// Decisions[i] is '1' if variant i was decided fake, '0' if real, [NotRun] if it did not run; index 0 is clean.
 	Decisions string
 	Changes   []Change // one per variant, without the clean picture
 	Skew      int64    // |deployed score - p| in ticks
 }
 
-// Change is how one variant moved the probability.
+// NotRun stands in a string of decisions for a variant that did not run: it counts neither as labelled nor as correct.
+const NotRun = '-'
+
+// Change is how one variant moved the probability. The zero value is that of a variant that did not run.
 type Change struct {
 	Ticks     int64
 	Half      Half
 	Perturbed float64
 }
 
+// Ran says whether the variant ran in this probe.
+func (c Change) Ran() bool { return c.Half != 0 }
+
 // Meter turns the probabilities of a probe into a Reading and a Reading into counters, for one generation.
 //
-// In: p and p' of every variant, as [Model.Probe] returns them. Out: counters of three kinds of cell. Invariant: each
-// probe adds exactly one to every variant's histogram in every kind of cell, so any of them gives n.
+// In: p and p' of every variant, as [Model.Probe] and [Attacker.Attack] return them; NaN for one that did not run. Out:
+// counters of three kinds of cell. Invariant: each probe adds exactly one to the histogram of every variant that ran in
+// it, in every kind of cell, and nothing to the others. So any of them gives the variant's own n, and no variant's n is the
+// number of probes, unless all always run.
 type Meter struct {
 	generation Generation
 	full       metrics.Edges
@@ -49,13 +58,18 @@ func NewMeter(g Generation) (*Meter, error) {
 func (m *Meter) Measure(probs []float64, deployed float64) (Reading, error) {
 	want := 1 + len(m.generation.Variants)
 	if len(probs) != want {
-		return Reading{}, fmt.Errorf("measure: model returned %d probabilities, the suite has %d variants and the clean picture", len(probs), want-1)
+		return Reading{}, fmt.Errorf("measure: model returned %d probabilities, the generation has %d variants and the clean picture", len(probs), want-1)
 	}
 	clean := probs[0]
 	threshold := m.generation.Threshold
 	r := Reading{Clean: clean, Skew: metrics.Ticks(clean, deployed), Changes: make([]Change, 0, want-1)}
 	decisions := make([]byte, want)
 	for i, p := range probs {
+		if i > 0 && math.IsNaN(p) && m.generation.mayBeLeftOut(i) {
+			decisions[i] = NotRun
+			r.Changes = append(r.Changes, Change{})
+			continue
+		}
 		d := metrics.Ticks(clean, p)
 		if d == metrics.Undefined {
 			return Reading{}, fmt.Errorf("measure: model returned %v for variant %d, which is no probability", p, i)
@@ -109,10 +123,15 @@ func (m *Meter) Count(r Reading, at Buckets, into map[Cell]Counts) {
 			continue
 		}
 		for i, ch := range r.Changes {
-			cell[FieldChange(i+1, ch.Half, m.bin(c, ch.Ticks))]++
+			if ch.Ran() {
+				cell[FieldChange(i+1, ch.Half, m.bin(c, ch.Ticks))]++
+			}
 		}
 	}
 	for i, ch := range r.Changes {
+		if !ch.Ran() {
+			continue
+		}
 		c := Cell{Generation: m.generation.ID, Kind: Coarse, Start: at.Coarse, Variant: i + 1}
 		cellOf(into, c)[FieldChange(i+1, ch.Half, m.bin(c, ch.Ticks))]++
 	}
@@ -121,6 +140,11 @@ func (m *Meter) Count(r Reading, at Buckets, into map[Cell]Counts) {
 // CountInconclusive adds a probe that could not be concluded, beside the series and never inside.
 func (m *Meter) CountInconclusive(reason string, at Buckets, into map[Cell]Counts) {
 	m.bump(FieldInconclusive(reason), at, into)
+}
+
+// CountAttackFailure adds a probe that was concluded, but whose attack was not.
+func (m *Meter) CountAttackFailure(reason string, at Buckets, into map[Cell]Counts) {
+	m.bump(FieldAttackFailure(reason), at, into)
 }
 
 // CountDetection adds one detection that was read, sampled or not.

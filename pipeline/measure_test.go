@@ -79,6 +79,105 @@ func TestMeterHalvesAndRefusals(t *testing.T) {
 	}
 }
 
+// A variant that did not run adds to no cell, has '-' for a decision, and is allowed only where the generation says so:
+// variant 1 always runs, 2 runs in half of the probes, 3 is an attack.
+func TestMeterLeavesOutWhatDidNotRun(t *testing.T) {
+	g := Generation{ID: "g", Variants: []perturb.Variant{{Family: "jpeg"}, {Family: "gain"}, {Family: "pgd10_delta"}}, Edges: []int64{50_000},
+		Rates: []float64{1, .5, 1}, Threshold: .5}
+	m, err := NewMeter(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nan := math.NaN()
+	r, err := m.Measure([]float64{.7, .65, nan, nan}, .7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Decisions != "11--" || !r.Changes[0].Ran() || r.Changes[1].Ran() || r.Changes[2].Ran() {
+		t.Errorf("%+v", r)
+	}
+	got := map[Cell]Counts{}
+	m.Count(r, Buckets{}, got)
+	m.CountAttackFailure(ReasonTimeout, Buckets{}, got)
+	narrow := Counts{"n": 1, "0f": 1, "s50000": 1, "1k50000": 1, "atimeout": 1}
+	want := map[Cell]Counts{{Generation: "g", Kind: Total}: narrow, {Generation: "g", Kind: Fine}: narrow,
+		{Generation: "g", Kind: Coarse}:             {"n": 1, "0f": 1, "s0": 1, "atimeout": 1},
+		{Generation: "g", Kind: Coarse, Variant: 1}: {"1k50000": 1}}
+	if !maps.EqualFunc(got, want, maps.Equal) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	for name, probs := range map[string][]float64{"clean": {nan, .5, .5, .5}, "one that always runs": {.5, nan, .5, .5}, "no probability": {.5, .5, 2, .5}} {
+		if r, err := m.Measure(probs, .5); err == nil {
+			t.Errorf("%s left out: %+v", name, r)
+		}
+	}
+}
+
+func TestSampledGenerations(t *testing.T) {
+	suite := perturb.Suite{Name: "s", Version: "1", Variants: []perturb.Variant{{Family: "jpeg"}, {Family: "gain"}}}
+	g := NewGeneration(Detector{Name: "d"}, "digest", suite, []perturb.Variant{{Family: "pgd10_delta"}}, []int64{50_000}, "plan")
+	if len(g.Variants) != 3 || g.Variants[2].Family != "pgd10_delta" {
+		t.Fatalf("%+v", g)
+	}
+	without := NewGeneration(Detector{Name: "d"}, "digest", suite, nil, []int64{50_000}, "plan")
+	ids := map[string]string{g.ID: "with an attack"}
+	for name, rates := range map[string][]float64{"all": {1, 1, 1}, "a tenth": {1, .1, .1}, "a fifth": {1, .2, .1}} {
+		s, err := g.Sampled(rates)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other, same := ids[s.ID]; same != (name == "all") {
+			t.Errorf("%s is the generation of %q", name, other)
+		}
+		ids[s.ID] = name
+	}
+	if without.ID == g.ID || len(ids) != 3 {
+		t.Errorf("attacks are not part of the identity: %v", ids)
+	}
+	for _, rates := range [][]float64{{1, 1}, {1, 0, 1}, {1, 1.1, 1}, {1, math.NaN(), 1}} {
+		if s, err := g.Sampled(rates); err == nil {
+			t.Errorf("rates %v made %+v", rates, s)
+		}
+	}
+}
+
+// TestDesignRates holds the rates against what perturb.Picks chooses for many media: within five standard deviations.
+func TestDesignRates(t *testing.T) {
+	own, err := perturb.NewSuite("own", "1", []string{"gain(0.5)", "gain(0.6)", "resize(2)", "gaussian_noise(0.1)", "saturation(0.3)"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	suites := []perturb.Suite{own}
+	for _, name := range []string{"production", "deepfake-v1"} {
+		s, err := perturb.Lookup(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		suites = append(suites, s)
+	}
+	const media = 20_000
+	for _, s := range suites {
+		for _, perProbe := range []int{0, 2, 4, len(s.Variants), len(s.Variants) + 3} {
+			rates := DesignRates(s, perProbe, 2, .25)
+			if n := len(s.Variants); len(rates) != n+2 || rates[n] != .25 || rates[n+1] != .25 {
+				t.Fatalf("%s, %d picks: %v", s.Name, perProbe, rates)
+			}
+			ran := make([]int, len(s.Variants))
+			for seed := range int64(media) {
+				for _, i := range perturb.Picks(s, perProbe, seed*7919) {
+					ran[i-1]++
+				}
+			}
+			for i, n := range ran {
+				share, r := float64(n)/media, rates[i]
+				if math.Abs(share-r) > 5*math.Sqrt(r*(1-r)/media) {
+					t.Errorf("%s, %d picks: variant %s runs in %.4f of the probes, by design %.4f", s.Name, perProbe, s.Variants[i], share, r)
+				}
+			}
+		}
+	}
+}
+
 func TestBucketsAt(t *testing.T) {
 	for _, c := range []struct {
 		at           string

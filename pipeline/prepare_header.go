@@ -55,6 +55,20 @@ func (p *Preparer) header(data []byte) (pictureHeader, error) {
 	return h, h.fits(p.cfg)
 }
 
+// Size returns the width and height in pixels that the picture has when it stands upright. Nothing of it is decoded but its
+// header. Errors that the media is to blame for are *PrepareError.
+func (p *Preparer) Size(data []byte) (width, height int, err error) {
+	if err := p.identify(data, MediaRef{}); err != nil {
+		return 0, 0, err
+	}
+	err = guardDecoder(func() error {
+		h, err := p.header(data)
+		width, height = h.upright()
+		return err
+	})
+	return width, height, err
+}
+
 // fits holds the size against the caps. The area is computed in 64 bits: a header can name 65535x65535 or more.
 func (h pictureHeader) fits(c PrepareConfig) error {
 	switch {

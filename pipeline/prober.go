@@ -24,6 +24,7 @@ type Prober struct {
 	// Prepare decodes, crops and scales. Errors that say why are *PrepareError.
 	Prepare  func(ctx context.Context, data []byte, d *Detection, in perturb.Input) (Image, error)
 	Timeout  time.Duration // of one probe, from prepared picture to probabilities
+	Attacks  *AttackLane   // nil: no media is attacked
 	ClaimFor time.Duration
 	// Slots bounds how many probes hold a decoded picture at once, over all partitions.
 	Slots chan struct{}
@@ -40,9 +41,10 @@ type Finding struct {
 	Err     error  // for the log and the dead letter; nil unless something was wrong
 	Digest  string // SHA-256 of the media, hex; "" if there were no bytes
 	Reading *Reading
+	Attack  AttackFailure // of a probe that counts
 }
 
-// Probe runs the stages join (the fetch), prepare, probe and measure. Holder identifies the record, so that the same
+// Probe runs the stages join (the fetch), prepare, probe, attack and measure. Holder identifies the record, so that the same
 // record asking again after a crash is not taken for its own duplicate.
 func (p *Prober) Probe(ctx context.Context, d *Detection, s *Subject, holder string, fetch func(context.Context) ([]byte, error)) (f Finding) {
 	defer func() {
@@ -90,14 +92,19 @@ func (p *Prober) run(ctx context.Context, d *Detection, s *Subject, img Image, f
 	case err != nil:
 		return f.inconclusive(ctx, ReasonModel, err)
 	}
-	reading, err := s.Meter.Measure(probs, d.Score)
+	took := time.Since(began)
+	attacked, failure := p.Attacks.attack(ctx, d, s, img)
+	if failure.Err != nil && ctx.Err() != nil { // the drain ended it: the record is read again, and attacked as a whole
+		return Finding{Err: ctx.Err()}
+	}
+	reading, err := s.Meter.Measure(append(probs, attacked...), d.Score)
 	if err != nil {
 		return f.inconclusive(ctx, ReasonModel, err)
 	}
 	if p.Observe != nil {
-		p.Observe(s, reading, time.Since(began))
+		p.Observe(s, reading, took)
 	}
-	f.Outcome, f.Reading = Probed, &reading
+	f.Outcome, f.Reading, f.Attack = Probed, &reading, failure
 	return f
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"sort"
 	"sync"
@@ -157,11 +158,12 @@ type arithmetic struct {
 	variants int
 	calls    atomic.Int64
 	hook     func(first byte) error
+	picks    func(seed int64, variant int) bool // nil: every probe runs every variant
 }
 
 func (m *arithmetic) Size() (int, int) { return 1, 1 }
 
-func (m *arithmetic) Probe(ctx context.Context, img pipeline.Image, _ int64) ([]float64, error) {
+func (m *arithmetic) Probe(ctx context.Context, img pipeline.Image, seed int64) ([]float64, error) {
 	m.calls.Add(1)
 	if m.hook != nil {
 		if err := m.hook(img.Pix[0]); err != nil {
@@ -174,6 +176,9 @@ func (m *arithmetic) Probe(ctx context.Context, img pipeline.Image, _ int64) ([]
 	probs := make([]float64, 1+m.variants)
 	for i := range probs {
 		probs[i] = arithmeticP(img.Pix[0], i)
+		if i > 0 && m.picks != nil && !m.picks(seed, i) {
+			probs[i] = math.NaN()
+		}
 	}
 	return probs, nil
 }
@@ -190,6 +195,10 @@ type rig struct {
 	tape   *tape
 	model  *arithmetic
 	line   *pipeline.Line
+
+	variants int // of the generation: those of the suite and the attacks
+	suite    string
+	attacks  *assault // nil: none
 }
 
 var epoch = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
@@ -209,7 +218,8 @@ func newRig(t *testing.T) *rig {
 func (r *rig) newLine(suite perturb.Suite) *pipeline.Line {
 	d := pipeline.Detector{Name: "probe-me", Version: "1", Threshold: .5}
 	window := pipeline.DefaultWindowConfig()
-	g := pipeline.NewGeneration(d, "digest", suite, window.Edges(), "chunk=1")
+	g := pipeline.NewGeneration(d, "digest", suite, nil, window.Edges(), "chunk=1")
+	r.variants, r.suite = len(g.Variants), suite.Version
 	meter, err := pipeline.NewMeter(g)
 	if err != nil {
 		r.t.Fatal(err)

@@ -20,7 +20,15 @@ type Sampler struct {
 func NewSampler(key []byte) *Sampler { return &Sampler{key: append([]byte(nil), key...)} }
 
 // Sample says whether the media is probed at a rate in [0,1].
-func (s *Sampler) Sample(mediaID string, rate float64) bool {
+func (s *Sampler) Sample(mediaID string, rate float64) bool { return s.draw("sample", mediaID, rate) }
+
+// SampleAttack says whether a probed media is attacked as well, at a rate in [0,1]: a choice of its own, so that it is that
+// share of the probed media, whatever share of all media those are.
+func (s *Sampler) SampleAttack(mediaID string, rate float64) bool {
+	return s.draw("attack", mediaID, rate)
+}
+
+func (s *Sampler) draw(purpose, mediaID string, rate float64) bool {
 	switch {
 	case rate >= 1:
 		return true
@@ -28,7 +36,7 @@ func (s *Sampler) Sample(mediaID string, rate float64) bool {
 		return false
 	}
 	// The top 53 bits are the largest count that a float64 holds exactly, so the comparison has no rounding of its own.
-	u := binary.BigEndian.Uint64(s.mac("sample", mediaID)) >> 11
+	u := binary.BigEndian.Uint64(s.mac(purpose, mediaID)) >> 11
 	return float64(u) < rate*math.Ldexp(1, 53)
 }
 

@@ -93,7 +93,7 @@ func toleranceText(edge int64) string {
 
 // Natural says whether a family happens to live media by itself. Attacks do not: somebody chooses them.
 func Natural(family string) bool {
-	for _, attack := range []string{"fgsm", "pgd", "cw", "square"} {
+	for _, attack := range []string{"fgsm", "pgd", "cw", "square", "nes"} {
 		if strings.HasPrefix(family, attack) {
 			return false
 		}

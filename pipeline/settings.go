@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"shaketable/perturb"
 )
 
 // SampleConfig chooses how many media are probed. See [Sampler].
@@ -111,8 +113,15 @@ func (c JoinConfig) Validate() []error {
 
 // ProbeConfig says what is done to a sampled media, and where. See [Model].
 type ProbeConfig struct {
-	// Suite is the name of the perturbation suite: "production" (8 variants) or "deepfake-v1". Default "production".
+	// Suite is the name of the perturbation suite: "production" (8 variants), "deepfake-v1" or another that is built in, or
+	// one of `suites`. Default "production".
 	Suite string `yaml:"suite"`
+	// Codec is how pictures are recompressed: "graph" (on the device, an approximation of a real encoder) or "exact" (really
+	// encoded and decoded, on the processor). Default "graph".
+	Codec string `yaml:"codec"`
+	// VariantsPerProbe is how many variants of the suite each media goes through, chosen by its id so that all get their
+	// turn; 0 is all of them. Default 0.
+	VariantsPerProbe int `yaml:"variants_per_probe"`
 	// Device is "cpu", "cuda", "cuda:N" or "auto" (a GPU where there is one, with a line in the log). A GPU that was asked
 	// for by name and isn't there is an error, never a silent fall-back. Default "cpu".
 	Device string `yaml:"device"`
@@ -130,7 +139,7 @@ type ProbeConfig struct {
 
 // DefaultProbeConfig returns the defaults of [ProbeConfig].
 func DefaultProbeConfig() ProbeConfig {
-	return ProbeConfig{Suite: "production", Device: "cpu", Timeout: 30 * time.Second}
+	return ProbeConfig{Suite: "production", Codec: perturb.CodecGraph, Device: "cpu", Timeout: 30 * time.Second}
 }
 
 var deviceForm = regexp.MustCompile(`^(auto|cpu|cuda(:[0-9]{1,2})?)$`)
@@ -141,6 +150,12 @@ func (c ProbeConfig) Validate() []error {
 	var es []error
 	if c.Suite == "" {
 		es = append(es, fmt.Errorf("suite: is missing"))
+	}
+	if !slices.Contains([]string{perturb.CodecGraph, perturb.CodecExact}, c.Codec) {
+		es = append(es, fmt.Errorf("codec: %q is not one of %s, %s", c.Codec, perturb.CodecGraph, perturb.CodecExact))
+	}
+	if c.VariantsPerProbe < 0 {
+		es = append(es, fmt.Errorf("variants_per_probe: %d must not be negative; 0 is all variants", c.VariantsPerProbe))
 	}
 	if !deviceForm.MatchString(c.Device) {
 		es = append(es, fmt.Errorf("device: %q is not one of auto, cpu, cuda, cuda:N", c.Device))

@@ -25,26 +25,30 @@ type stream struct {
 	rng    *rand.Rand
 	flip   []float64 // by variant: the decision turns
 	move   []float64 // by variant and tolerance: the change lies beyond it
+	rates  []float64 // by variant: the share of probes that run it; nil for all
 }
 
 // newStream judges the series of these tiers. At the edge of the null, what is allowed is exactly the true rate: the worst
-// of all stable streams. Else it is what a burn-in of that many probes made of it.
-func newStream(t testing.TB, seed uint64, burnIn int, tiers ...Tier) *stream {
+// of all stable streams. Else it is what a burn-in of that many probes made of it. The generation says how many variants a
+// probe runs.
+func newStream(t testing.TB, seed uint64, burnIn int, g Generation, tiers ...Tier) *stream {
 	t.Helper()
 	m := machine2(t)
-	g := Generation{ID: "g", Detector: "d", Variants: productionVariants(), Edges: DefaultWindowConfig().Edges(), Threshold: .5}
-	s := &stream{total: newTally(g, .05), rng: rand.New(rand.NewPCG(seed, 1))}
+	s := &stream{total: newTally(g, .05), rng: rand.New(rand.NewPCG(seed, 1)), rates: g.Rates}
 	for i := range g.Variants {
 		s.flip = append(s.flip, []float64{.02, .05, .01, .08, .03, .12, .02, .05}[i])
 		for j := range g.Edges {
 			s.move = append(s.move, []float64{.7, .5, .2, .1, .05}[j]*(.6+.1*float64(i)))
 		}
 	}
-	truth := newTally(g, .05) // a million probes that behave exactly as they should
+	all := g
+	all.Rates = nil
+	truth := newTally(all, .05) // a million probes that run everything and behave exactly as they should
 	s.fill(truth, 1_000_000)
-	for range burnIn {
+	for range int(float64(burnIn) / g.least([][]int{{1, 2, 3, 4, 5, 6, 7, 8}})) {
 		s.probe()
 	}
+	burned := s.baseline(g)
 	list, _ := SeriesOf(g, nil)
 	for _, one := range list {
 		if !slices.Contains(tiers, one.Tier) || one.Metric == MetricRALabel || one.Metric == MetricSkew {
@@ -54,7 +58,7 @@ func newStream(t testing.TB, seed uint64, burnIn int, tiers ...Tier) *stream {
 		k := truth.trials(one)
 		was, q0 := k.K/k.N, k.K/k.N
 		if burnIn > 0 {
-			k = s.total.trials(one)
+			k, _ = referenceOf(&burned, g, one)
 			was = k.K / k.N
 			var err error
 			if q0, err = metrics.Null(k.K, k.N, metrics.DefaultEpsilon); err != nil {
@@ -94,9 +98,34 @@ func (s *stream) fill(t *tally, n int64) {
 	}
 }
 
+// baseline is what has been counted of each variant.
+func (s *stream) baseline(g Generation) metrics.Baseline {
+	b := metrics.Baseline{Series: map[string]metrics.Reference{}}
+	for _, one := range variantSeries(g) {
+		k := s.total.trials(one)
+		b.Series[one.Name()] = metrics.Reference{N: k.N, K: k.K}
+	}
+	return b
+}
+
+// simulated is the production suite, all of it in every probe.
+func simulated() Generation {
+	return Generation{ID: "g", Detector: "d", Variants: productionVariants(), Edges: DefaultWindowConfig().Edges(), Threshold: .5}
+}
+
+// thinned runs the first variant always and one in five of the others.
+func thinned() Generation {
+	g := simulated()
+	g.Rates = []float64{1, .2, .2, .2, .2, .2, .2, .2}
+	return g
+}
+
 // probe adds one probe. The changes of a variant at its tolerances are nested, as real ones are.
 func (s *stream) probe() {
 	for i := range s.flip {
+		if s.rates != nil && s.rng.Float64() >= s.rates[i] {
+			continue
+		}
 		v := &s.total.variants[i+1]
 		if s.rng.Float64() < s.flip[i] {
 			v.toFake++
@@ -130,7 +159,7 @@ func (s *stream) fold(t testing.TB) (alarms int) {
 }
 
 // falseAlarms runs a month for each seed and returns the alarms of all.
-func falseAlarms(t *testing.T, seeds, burnIn int, tiers ...Tier) (alarms, series int) {
+func falseAlarms(t *testing.T, seeds, burnIn int, g Generation, tiers ...Tier) (alarms, series int) {
 	t.Helper()
 	var mu sync.Mutex
 	var group sync.WaitGroup
@@ -138,7 +167,7 @@ func falseAlarms(t *testing.T, seeds, burnIn int, tiers ...Tier) (alarms, series
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() {
 			for seed := range next {
-				s := newStream(t, seed, burnIn, tiers...)
+				s := newStream(t, seed, burnIn, g, tiers...)
 				n := 0
 				for range month {
 					n += s.fold(t)
@@ -165,18 +194,22 @@ func TestFalseAlarmsStayWithinTheAllowance(t *testing.T) {
 	for _, c := range []struct {
 		name          string
 		seeds, burnIn int
+		g             Generation
 		tier          Tier
 	}{
-		{"pages, held against a burn-in", 100, int(cfg.BurnIn.MinProbes), Paging},
-		{"pages, every rate at the edge of what is allowed", 10, 0, Paging},
-		{"tickets, every rate at the edge", 10, 0, Ticketing},
-		{"log, every rate at the edge", 1, 0, LogOnly},
+		{"pages, held against a burn-in", 100, int(cfg.BurnIn.MinProbes), simulated(), Paging},
+		{"pages, every rate at the edge of what is allowed", 10, 0, simulated(), Paging},
+		{"tickets, every rate at the edge", 10, 0, simulated(), Ticketing},
+		{"log, every rate at the edge", 1, 0, simulated(), LogOnly},
+		{"pages, one in five variants a probe, held against a burn-in", 5, int(cfg.BurnIn.MinProbes), thinned(), Paging},
+		{"pages, one in five variants a probe, every rate at the edge", 5, 0, thinned(), Paging},
+		{"tickets, one in five variants a probe, every rate at the edge", 3, 0, thinned(), Ticketing},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if testing.Short() {
 				c.seeds = max(c.seeds/20, 1)
 			}
-			alarms, series := falseAlarms(t, c.seeds, c.burnIn, c.tier)
+			alarms, series := falseAlarms(t, c.seeds, c.burnIn, c.g, c.tier)
 			allowed := cfg.FalseAlarms.Of(c.tier) * float64(c.seeds)
 			t.Logf("%d series, %d months of %d folds: %d alarms, %.3f a month; allowed %g a month", series, c.seeds, month, alarms,
 				float64(alarms)/float64(c.seeds), cfg.FalseAlarms.Of(c.tier))
@@ -187,6 +220,32 @@ func TestFalseAlarmsStayWithinTheAllowance(t *testing.T) {
 				t.Errorf("%d series judged, cap %d", series, cfg.SeriesCap.Of(c.tier))
 			}
 		})
+	}
+}
+
+// TestUnequalSharesWouldAlarm shows what the weights are for: let the variant that always runs fail more often than the rest
+// of its family, exactly as it did before. Pooled by what was counted, a stable stream would alarm at once.
+func TestUnequalSharesWouldAlarm(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		judged Generation
+		alarms bool
+	}{{"weighted by design", thinned(), false}, {"pooled as counted", simulated(), true}} {
+		s := newStream(t, 5, 0, thinned(), Paging)
+		s.flip[0], s.flip[1] = .12, .02 // jpeg q=75 and q=40: .07 together
+		s.total = newTally(c.judged, .05)
+		j := &judged{Series: Series{Metric: MetricRASelf, Scope: ScopeFamily, Family: "jpeg", Tier: Paging, pools: [][]int{{1, 2}}}}
+		if err := machine2(t).against(j, &metrics.Baseline{}, .07, .07); err != nil {
+			t.Fatal(err)
+		}
+		s.series, s.states = []*judged{j}, make([]SeriesState, 1)
+		alarms := 0
+		for range month {
+			alarms += s.fold(t)
+		}
+		if (alarms > 0) != c.alarms {
+			t.Errorf("%s: %d alarms in a month", c.name, alarms)
+		}
 	}
 }
 

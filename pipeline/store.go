@@ -61,7 +61,8 @@ type ProbeRecord struct {
 	Offset     int64 // of the detection: identity within the partition
 	Fine       int64 // starts of its buckets, unix seconds
 	Coarse     int64
-	// Decisions[i] is '1' if variant i was decided fake, else '0'; index 0 is clean.
+	// Decisions[i] is '1' if variant i was decided fake, '0' if real, [NotRun] if it did not run and no label can count it;
+	// index 0 is clean and always ran.
 	Decisions string
 }
 

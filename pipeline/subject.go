@@ -2,13 +2,15 @@ package pipeline
 
 import "shaketable/perturb"
 
-// Subject is a detector that is being probed: its configuration, generation, model and meter.
+// Subject is a detector that is being probed: its configuration, generation, model, attacker and meter.
 type Subject struct {
 	Detector   Detector
 	Generation Generation
 	Suite      perturb.Suite
 	Model      Model
-	Meter      *Meter
+	// Attacker runs the attacks that the generation lists behind the variants of the suite; nil if it lists none.
+	Attacker Attacker
+	Meter    *Meter
 }
 
 // Roster finds the subject that a detection speaks of.

@@ -21,6 +21,8 @@ type tally struct {
 	skewBeyond   int64 // deployed score further from ours than the tolerance
 	inconclusive int64
 	reasons      map[string]int64
+	attackFailed int64 // probes that are counted, without their attacks
+	attackFaults map[string]int64
 	variants     []variantTally // index 0 is the clean picture: labels only
 }
 
@@ -34,7 +36,7 @@ type variantTally struct {
 func (v *variantTally) probes() int64 { return v.kept + v.toReal + v.toFake }
 
 func newTally(g Generation, skewTolerance float64) *tally {
-	t := &tally{generation: g, skewEdge: metrics.Edge(skewTolerance), reasons: map[string]int64{},
+	t := &tally{generation: g, skewEdge: metrics.Edge(skewTolerance), reasons: map[string]int64{}, attackFaults: map[string]int64{},
 		variants: make([]variantTally, 1+len(g.Variants))}
 	for i := range t.variants {
 		t.variants[i].within = make([]int64, len(g.Edges))
@@ -59,6 +61,9 @@ func (t *tally) add(c Counts) {
 		case field[0] == 'x':
 			t.inconclusive += n
 			t.reasons[field[1:]] += n
+		case field[0] == 'a':
+			t.attackFailed += n
+			t.attackFaults[field[1:]] += n
 		default:
 			t.addVariant(field, n)
 		}
@@ -155,14 +160,34 @@ func (v *variantTally) strictTrials(edge int) metrics.Trials {
 	return metrics.Trials{N: float64(n), K: float64(n - v.strict[edge])}
 }
 
-// pooled is the mean over families of the mean over their variants. Counters read while a batch arrives can be a little
-// apart from each other; what cannot be a set of trials is read as none, and the next fold sees it whole.
+// pooled is the mean over families of the mean over their variants, where each variant has the same say however often it
+// runs: with a_v = 1/(families x variants of its family),
+//
+//	N = Σ a_v w_v n_v,  K = Σ a_v w_v k_v,  w_v = c/r_v,  c = the smallest r_v of the series
+//
+// and r_v the variant's rate by design, a constant of the generation. Counted shares would not do: they know what is still
+// to come. If all r_v are 1, all w_v are, and this is the plain mean.
+//
+// [metrics.ESR] keeps its guarantee for the null Σ a_v q_v <= q0, with q_v the failure rate of variant v given the past. A
+// probe that ran the variants S adds W = Σ_S a_v w_v <= Σ a_v = 1 to N and W y to K, with y a weighted mean of zeros and
+// ones. By the weighted inequality of means (or Hölder's) and Bernoulli's, for λ = (q-q0)/(q0(1-q0)), its factor is
+//
+//	((q/q0)^y ((1-q)/(1-q0))^(1-y))^W <= (1 + λ(y-q0))^W <= 1 + λ(W y - W q0)
+//
+// S is drawn from the media id by a keyed or published hash, never from what came out, so E[W y] = Σ a_v w_v r_v q_v =
+// c Σ a_v q_v and E[W] = c Σ a_v = c: the expectation of the factor is at most 1 + λ c (Σ a_v q_v - q0) <= 1. A variant that
+// was to run and failed (an attack out of time) is one more draw of S; it has to be rare or blind to the outcome.
+//
+// Counters read while a batch arrives can be a little apart from each other; what cannot be a set of trials is read as
+// none, and the next fold sees it whole.
 func (t *tally) pooled(pools [][]int, of func(*variantTally) metrics.Trials) metrics.Trials {
 	var sum metrics.Trials
+	least := t.generation.least(pools)
 	for _, pool := range pools {
 		var family metrics.Trials
 		for _, i := range pool {
-			family = family.Plus(of(&t.variants[i]))
+			w, v := least/t.generation.rate(i), of(&t.variants[i])
+			family = family.Plus(metrics.Trials{N: w * v.N, K: w * v.K})
 		}
 		size := float64(len(pool) * len(pools))
 		sum = sum.Plus(metrics.Trials{N: family.N / size, K: family.K / size})

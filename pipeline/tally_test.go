@@ -5,11 +5,13 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"shaketable/metrics"
 	"shaketable/perturb"
+	"shaketable/perturb/attack"
 )
 
 // TestTallyAgreesWithTheReadings counts random probes through the Meter and holds every series, from every kind of cell,
@@ -96,6 +98,71 @@ func count400(s Series, g Generation, readings []Reading) (sum metrics.Trials) {
 	return sum
 }
 
+// TestTallyWeighsByDesign pools by hand what subsets counted: jpeg runs 75 always and 40 in a quarter, gain in a half of the
+// probes. Per family 1/2 Σ (c/r) n with c the smallest rate of the series: a family's .25, jpeg's .25, gain's own.
+func TestTallyWeighsByDesign(t *testing.T) {
+	g := Generation{ID: "g", Variants: []perturb.Variant{{Family: "jpeg", Parameter: "75"}, {Family: "jpeg", Parameter: "40"}, {Family: "gain", Parameter: "2"},
+		{Family: "pgd10_delta", Parameter: "2/255"}}, Edges: []int64{50_000}, Rates: []float64{1, .25, .5, .1}}
+	tt := newTally(g, .05)
+	tt.add(Counts{"n": 400, "1k50000": 300, "1f1000000": 100, "2k50000": 60, "2r1000000": 40, "3k50000": 150, "3k1000000": 50,
+		"4r1000000": 30, "4k50000": 6, "xtimeout": 20, "atimeout": 3, "0L": 40, "1L": 40, "1C": 30, "2L": 10, "2C": 5, "3L": 20, "3C": 20})
+	for _, c := range []struct {
+		name string
+		want metrics.Trials
+		low  float64 // RA_self if what is unknown had failed, times n and the unknown
+		all  float64 // n and the unknown
+	}{
+		{"ra_self/jpeg/75", metrics.Trials{N: 400, K: 100}, 300, 420},
+		{"ra_self/jpeg/40", metrics.Trials{N: 100, K: 40}, 60, 105},
+		{"ra_self/jpeg", metrics.Trials{N: (.25*400 + 100) / 2, K: (.25*100 + 40) / 2}, 100 - 32.5, 105},
+		{"ra_self/gain", metrics.Trials{N: 200, K: 0}, 200, 210},
+		{"ra_self", metrics.Trials{N: (.25*400+100)/4 + .5*200/2, K: (.25*100 + 40) / 4}, 100 - 16.25, 105},
+		{"rr(0.05)", metrics.Trials{N: 100, K: (.25*100+40)/4 + .5*50/2}, 0, 0},
+		{"ra_label", metrics.Trials{N: 10, K: (.25*10 + 5) / 4}, 0, 0},
+		{"ra_self/pgd10_delta", metrics.Trials{N: 36, K: 30}, 6, 36 + 2 + 3},
+	} {
+		found := false
+		for _, s := range scopesOf(g) {
+			for _, m := range []Series{{Metric: MetricRASelf}, {Metric: MetricRR, Edge: 50_000}, {Metric: MetricRALabel}} {
+				s.Metric, s.Edge = m.Metric, m.Edge
+				if s.Name() != c.name && !(s.Name() == c.name+"/"+s.Parameter && s.Scope == ScopeVariant && s.alone(g)) {
+					continue
+				}
+				found = true
+				if got := tt.trials(s); math.Abs(got.N-c.want.N) > 1e-9 || math.Abs(got.K-c.want.K) > 1e-9 {
+					t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
+				}
+				if v := tt.scope(s); c.all > 0 && (math.Abs(v.RALow-c.low/c.all) > 1e-9 || math.Abs(v.RAHigh-(1-c.want.K/c.all)) > 1e-9) {
+					t.Errorf("%s: RA between %v and %v, want %v and %v", c.name, v.RALow, v.RAHigh, c.low/c.all, 1-c.want.K/c.all)
+				}
+			}
+		}
+		if !found {
+			t.Errorf("no series %s", c.name)
+		}
+	}
+	if tt.inconclusive != 20 || tt.attackFailed != 3 || tt.attackFaults[ReasonTimeout] != 3 {
+		t.Errorf("%d inconclusive, %d attacks failed", tt.inconclusive, tt.attackFailed)
+	}
+}
+
+// TestReferenceIsTheMeanOfRates: a baseline whose variants have unequal trials is as strong as the one with the fewest, and
+// none of them has more say.
+func TestReferenceIsTheMeanOfRates(t *testing.T) {
+	g := Generation{Variants: productionVariants()[:3], Edges: []int64{50_000}} // jpeg 75 and 40, resize
+	b := metrics.Baseline{Series: map[string]metrics.Reference{"ra_self/jpeg/q=75": {N: 1000, K: 500}, "ra_self/jpeg/q=40": {N: 200, K: 20},
+		"ra_self/resize/2": {N: 400, K: 40}}}
+	for _, s := range scopesOf(g) {
+		s.Metric = MetricRASelf
+		want := map[string]metrics.Trials{"ra_self": {N: 200, K: 200 * (.3 + .1) / 2}, "ra_self/jpeg": {N: 200, K: 200 * .3}, "ra_self/resize": {N: 400, K: 40}}
+		if w, ok := want[s.Name()]; ok {
+			if got, ok := referenceOf(&b, g, s); !ok || math.Abs(got.N-w.N) > 1e-9 || math.Abs(got.K-w.K) > 1e-9 {
+				t.Errorf("%s: %+v, want %+v", s.Name(), got, w)
+			}
+		}
+	}
+}
+
 func TestTallyLeavesStrangeFieldsAlone(t *testing.T) {
 	g := Generation{Variants: productionVariants()[:1], Edges: []int64{50_000}}
 	tt := newTally(g, .05)
@@ -134,6 +201,35 @@ func TestTiersOfTheProductionSuite(t *testing.T) {
 	for _, s := range list {
 		if s.Scope == ScopeDetector && len(s.pools) > 7 {
 			t.Errorf("an attack is part of %s", s.Name())
+		}
+	}
+}
+
+// No attack is natural, and every other family is: those of the suites, and those that a user may name.
+func TestNaturalIsWhatNobodyChooses(t *testing.T) {
+	for _, f := range perturb.Families() {
+		if !Natural(f.Name) {
+			t.Errorf("%s is taken for an attack", f.Name)
+		}
+	}
+	for _, name := range attack.Lists() {
+		specs, err := attack.List(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range attack.Variants(specs) {
+			if Natural(v.Family) {
+				t.Errorf("%s is taken for natural", v.Family)
+			}
+		}
+	}
+	nes, err := attack.Parse("nes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range attack.Variants([]attack.Spec{nes}) {
+		if Natural(v.Family) || !strings.Contains(familyWords(v.Family), "NES attack") {
+			t.Errorf("%s: %s", v.Family, familyWords(v.Family))
 		}
 	}
 }

@@ -66,7 +66,7 @@ func (tr *traffic) send(kind pipeline.Outcome) {
 	if !mediaFirst && wanted {
 		tr.r.broker.logs[pipeline.Media].add(picture)
 	}
-	tr.expect(kind, first, event, score)
+	tr.expect(kind, id, first, event, score)
 	if kind == pipeline.Probed && i%2 == 0 {
 		tr.label(id, i%4 == 0, at)
 	}
@@ -83,7 +83,7 @@ func (tr *traffic) label(id string, fake bool, at time.Time) {
 }
 
 // expect adds, by its own arithmetic, what a detection must add to the counters.
-func (tr *traffic) expect(kind pipeline.Outcome, first byte, event time.Time, score float64) {
+func (tr *traffic) expect(kind pipeline.Outcome, id string, first byte, event time.Time, score float64) {
 	tr.truth["read"]++
 	if kind != "" {
 		tr.truth[string(kind)]++
@@ -114,7 +114,13 @@ func (tr *traffic) expect(kind pipeline.Outcome, first byte, event time.Time, sc
 	tr.count(pipeline.Total, 0, 0, "s"+edgeName(skew, false), 1)
 	tr.count(pipeline.Fine, minute, 0, "s"+edgeName(skew, false), 1)
 	tr.count(pipeline.Coarse, hour, 0, "s"+edgeName(skew, true), 1)
-	for v := 1; v <= tr.r.model.variants; v++ {
+	if tr.r.attacks.breaks(id, first) {
+		each("amodel")
+	}
+	for v := 1; v <= tr.r.variants; v++ {
+		if !tr.r.ran(id, first, v) {
+			continue
+		}
 		q := arithmeticP(first, v)
 		half := "k"
 		if p >= .5 && q < .5 {
@@ -177,10 +183,13 @@ func isLabelField(key string) bool { return key[len(key)-1] == 'L' || key[len(ke
 // checkLabels compares the labelled counters of the totals.
 func (tr *traffic) checkLabels(got map[string]int64) {
 	tr.r.t.Helper()
-	for v := 0; v <= tr.r.model.variants; v++ {
+	for v := 0; v <= tr.r.variants; v++ {
 		var n, correct int64
 		for id, fake := range tr.labels {
 			i, _ := strconv.Atoi(id[len("media-"):])
+			if !tr.r.ran(id, byte(i%199), v) {
+				continue
+			}
 			n++
 			if (arithmeticP(byte(i%199), v) >= .5) == fake {
 				correct++
@@ -220,7 +229,7 @@ func (tr *traffic) cells() []pipeline.Cell {
 		cells = append(cells, pipeline.Cell{Generation: g, Kind: pipeline.Fine, Start: t.Truncate(time.Minute).Unix()})
 	}
 	for t := epoch.Add(-26 * time.Hour).Truncate(time.Hour); t.Before(last); t = t.Add(time.Hour) {
-		for v := 0; v <= tr.r.model.variants; v++ {
+		for v := 0; v <= tr.r.variants; v++ {
 			cells = append(cells, pipeline.Cell{Generation: g, Kind: pipeline.Coarse, Start: t.Unix(), Variant: v})
 		}
 	}

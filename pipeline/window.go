@@ -31,6 +31,7 @@ type contents struct {
 	reading *Reading
 	record  ProbeRecord
 	example *Example
+	attack  string // why it could not be attacked; "" if it was, or was not to be
 }
 
 // NewWindower starts behind the offset that the fence holds. Widths are whole seconds.
@@ -125,6 +126,9 @@ func (w *Windower) add(b *Batch, e *entry, exposure map[exposed]int64) {
 	}
 	if c := e.contents; c != nil && c.reading != nil {
 		e.subject.Meter.Count(*c.reading, at, b.Counts)
+		if c.attack != "" {
+			e.subject.Meter.CountAttackFailure(c.attack, at, b.Counts)
+		}
 		c.record.Fine, c.record.Coarse = at.Fine, at.Coarse
 		b.Probes = append(b.Probes, c.record)
 		if c.example != nil {

@@ -14,7 +14,7 @@ type Rate struct {
 	Value float64 `json:"value"`
 	Low   float64 `json:"low"`
 	High  float64 `json:"high"`
-	N     float64 `json:"n"` // of a mean over variants: their mean
+	N     float64 `json:"n"` // of a mean over variants: their mean, those that run more often weighed down
 }
 
 // WindowView is one window, by event time.
@@ -27,7 +27,9 @@ type WindowView struct {
 	Probes       int64            `json:"probes"`
 	Inconclusive map[string]int64 `json:"inconclusive,omitempty"`
 	Detections   int64            `json:"detections"`
-	PerHour      float64          `json:"per_hour"` // detections per hour: exposure
+	// AttackFailures are concluded probes whose attack was not, by reason; they are in Probes.
+	AttackFailures map[string]int64 `json:"attack_failures,omitempty"`
+	PerHour        float64          `json:"per_hour"` // detections per hour: exposure
 	// JudgedFake is the share of probes whose clean decision is fake; CleanAccuracy that of labelled ones decided rightly.
 	JudgedFake    *Rate `json:"judged_fake,omitempty"`
 	CleanAccuracy *Rate `json:"clean_accuracy,omitempty"`
@@ -45,7 +47,7 @@ type ScopeView struct {
 	Severity  int    `json:"severity,omitempty"`
 	Natural   bool   `json:"natural"`
 	RASelf    *Rate  `json:"ra_self,omitempty"`
-	// RALow and RAHigh bound RA_self if all inconclusive probes had failed, or passed.
+	// RALow and RAHigh bound RA_self if all inconclusive probes that would have run it had failed, or passed.
 	RALow   float64           `json:"ra_low"`
 	RAHigh  float64           `json:"ra_high"`
 	RALabel *Rate             `json:"ra_label,omitempty"`
@@ -85,7 +87,7 @@ func (r *run) views() []WindowView {
 		w := r.m.cfg.Windows[i]
 		cells := r.m.cellsOf(r.active.ID, w, r.mark, 0)
 		v := WindowView{Name: windowName(w), Seconds: int64(w / time.Second), To: r.mark, Probes: t.probes,
-			Inconclusive: t.reasons, Detections: t.detections, Scopes: []ScopeView{}}
+			Inconclusive: t.reasons, AttackFailures: t.attackFaults, Detections: t.detections, Scopes: []ScopeView{}}
 		if len(cells) > 0 {
 			v.From = time.Unix(cells[0].Start, 0).UTC()
 			v.PerHour = perHour(t.detections, r.mark.Sub(v.From), r.age())
@@ -121,6 +123,16 @@ func perHour(n int64, span, age time.Duration) float64 {
 	return float64(n) / span.Hours()
 }
 
+// unknown is how many trials a series lacks: of the probes that could not be concluded the share that would have run it,
+// and for an attack those that failed.
+func (t *tally) unknown(s Series) float64 {
+	lacking := t.generation.least(s.pools) * float64(t.inconclusive)
+	if !Natural(s.Family) {
+		lacking += float64(t.attackFailed)
+	}
+	return lacking
+}
+
 // scope returns the figures of a detector, family or variant.
 func (t *tally) scope(s Series) ScopeView {
 	of := func(m Metric) metrics.Trials { s.Metric = m; return t.trials(s) }
@@ -128,7 +140,7 @@ func (t *tally) scope(s Series) ScopeView {
 	v := ScopeView{Scope: s.Scope, Family: s.Family, Parameter: s.Parameter, Severity: s.Severity, Natural: Natural(s.Family),
 		RASelf: rateOf(self), RALabel: rateOf(of(MetricRALabel)), RAHigh: 1}
 	v.ToReal, v.ToFake = t.flips(s.pools)
-	if n := self.N + float64(t.inconclusive); n > 0 {
+	if n := self.N + t.unknown(s); n > 0 {
 		v.RALow, v.RAHigh = (self.N-self.K)/n, 1-self.K/n
 	}
 	for j, e := range t.generation.Edges {

@@ -20,7 +20,7 @@ func familyWords(family string) string {
 	if w, ok := words[family]; ok {
 		return w
 	}
-	for prefix, name := range map[string]string{"fgsm": "FGSM", "pgd": "PGD", "cw": "Carlini-Wagner", "square": "Square"} {
+	for prefix, name := range map[string]string{"fgsm": "FGSM", "pgd": "PGD", "cw": "Carlini-Wagner", "square": "Square", "nes": "NES"} {
 		if strings.HasPrefix(family, prefix) {
 			return "the " + name + " attack (" + family + ")"
 		}

@@ -77,7 +77,7 @@ func open(ctx context.Context, r *onnx.Runtime, d pipeline.Detector, suite pertu
 		return nil, err
 	}
 	out := &deployment{detector: d, service: service, close: func() { model.Close(); service.Close() }}
-	generation := pipeline.NewGeneration(d, model.Digest(), suite, edges, model.Plan())
+	generation := pipeline.NewGeneration(d, model.Digest(), suite, nil, edges, model.Plan())
 	meter, err := pipeline.NewMeter(generation)
 	if err != nil {
 		out.close()

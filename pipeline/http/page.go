@@ -29,7 +29,7 @@ type page struct {
 
 func newPage(c *cache, o Options) (*page, error) {
 	t, err := template.New("page.html").Funcs(template.FuncMap{"percent": percent, "at": clock, "ago": ago, "per": perHundred,
-		"words": stateWords, "told": told, "loud": loud, "whole": whole}).ParseFS(assets, "page/page.html")
+		"words": stateWords, "told": told, "loud": loud, "whole": whole, "parts": parts}).ParseFS(assets, "page/page.html")
 	if err != nil {
 		return nil, fmt.Errorf("page: %w", err)
 	}
@@ -77,11 +77,21 @@ func (r row) Failed() int64 {
 // Tried is how many probes the window began.
 func (r row) Tried() int64 { return r.Failed() + r.Probes }
 
-// row is one window: the detector's figures, then those of its families.
+// Failures is how many probes of the window are counted without the attacks they were to have.
+func (r row) Failures() int64 {
+	failures := int64(0)
+	for _, n := range r.AttackFailures {
+		failures += n
+	}
+	return failures
+}
+
+// row is one window: the detector's figures, then those of its families. Attacks stand apart: nobody meets them by accident,
+// so the detector's figures leave them out.
 type row struct {
 	pipeline.WindowView
-	RA, RR   *pipeline.Rate
-	Families []family
+	RA, RR            *pipeline.Rate
+	Families, Attacks []family
 }
 
 // figure is one of the two headline figures of a window.
@@ -165,10 +175,12 @@ func rowOf(w pipeline.WindowView) row {
 				rr = &s.RR[i].RR
 			}
 		}
-		switch s.Scope {
-		case pipeline.ScopeDetector:
+		switch {
+		case s.Scope == pipeline.ScopeDetector:
 			r.RA, r.RR = s.RASelf, rr
-		case pipeline.ScopeFamily:
+		case s.Scope == pipeline.ScopeFamily && !s.Natural:
+			r.Attacks = append(r.Attacks, family{s.Family, s.RASelf, rr})
+		case s.Scope == pipeline.ScopeFamily:
 			r.Families = append(r.Families, family{s.Family, s.RASelf, rr})
 		}
 	}

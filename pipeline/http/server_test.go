@@ -132,7 +132,7 @@ func TestPageShows(t *testing.T) {
 		"Held against: predecessor", "People are told: by page and ticket", "99.8\u202f% of the deployed scores agree with ours, and 3 of 423 probes", "People are told: never",
 		"No, untrusted:", "38 of 100 deployed scores differ",
 		"an older one", "2026-11-21 16:00:00 UTC",
-		"gaussian_noise",
+		"gaussian_<wbr>noise", "under attack, on a sample of the probes; 3 could not be concluded", `pgd10_<wbr>delta_<wbr>uint8 <span class="soft">39</span>`, "23.1\u202f%",
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %q", want)
@@ -142,6 +142,9 @@ func TestPageShows(t *testing.T) {
 		if strings.Contains(body, foreign) {
 			t.Errorf("the page has %q", foreign)
 		}
+	}
+	if table, attack := strings.Index(body, "under attack"), strings.Index(body, "pgd10"); strings.Count(body, "pgd10_") != 6 || attack < table {
+		t.Error("an attack stands among the natural perturbations")
 	}
 	if newest, older := strings.Index(body, "11:40:00 UTC, page<"), strings.Index(body, "an older one"); newest < 0 || newest > older {
 		t.Errorf("transitions at %d and %d: not newest first", newest, older)

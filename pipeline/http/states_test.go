@@ -43,10 +43,12 @@ func firing() pipeline.Snapshot {
 			return pipeline.ScopeView{Scope: s, Family: family, Natural: true, RASelf: rate(ra, .012),
 				RR: []pipeline.ToleranceFigure{{Tolerance: .01, RR: *rate(rr/2, .02)}, {Tolerance: .05, RR: *rate(rr, .03)}}}
 		}
+		attack := scope(pipeline.ScopeFamily, "pgd10_delta_uint8", .231, .047)
+		attack.Natural, attack.RASelf.N = false, 39
 		return pipeline.WindowView{Name: name, Seconds: seconds, From: noon.Add(-time.Duration(seconds) * time.Second), To: noon, Probes: 420,
 			Detections: 42_000, PerHour: 168_000, CleanAccuracy: rate(.94, .01), Skew: rate(.998, .001), Inconclusive: map[string]int64{"timeout": 3},
 			Scopes: []pipeline.ScopeView{scope(pipeline.ScopeDetector, "", .973, rr), scope(pipeline.ScopeFamily, "jpeg", .971, rr-.1),
-				scope(pipeline.ScopeFamily, "gaussian_noise", .99, .96)}}
+				scope(pipeline.ScopeFamily, "gaussian_noise", .99, .96), attack}, AttackFailures: map[string]int64{"timeout": 2, "model": 1}}
 	}
 	started := noon.Add(-20 * time.Minute)
 	transition := func(state pipeline.AlertState, at time.Time, summary string) pipeline.Transition {

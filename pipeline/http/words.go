@@ -58,6 +58,9 @@ func loud(t pipeline.Tier, notify string) bool {
 	return notify == pipeline.NotifyPage || notify == pipeline.NotifyTicket && t == pipeline.Ticketing
 }
 
+// parts cuts the name of a family at its underscores, where a narrow column may break it.
+func parts(name string) []string { return strings.Split(name, "_") }
+
 // whole writes a count with a comma between thousands.
 func whole(x float64) string {
 	digits := strconv.FormatFloat(x, 'f', 0, 64)

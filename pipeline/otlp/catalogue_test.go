@@ -65,13 +65,17 @@ func exercised(t *testing.T, endpoint string) *Telemetry {
 	health.Set("store", errors.New("away"))
 	if err := tel.Watch(Process{Stats: stats, Health: health, Now: func() time.Time { return noon },
 		Snapshots: func(time.Time) []*pipeline.Snapshot { return []*pipeline.Snapshot{snapshot()} },
-		Devices:   func() []Device { return []Device{{"a", "1.0", func() float64 { return 2.5 }}} },
-		Outbox:    func() []Waiting { return []Waiting{{"a", "otlp", 2}} }}); err != nil {
+		Devices: func() []Device {
+			return []Device{{"a", "1.0", func() float64 { return 2.5 }, func() int64 { return 840 }}, {"b", "1.0", func() float64 { return 1 }, nil}}
+		},
+		Outbox: func() []Waiting { return []Waiting{{"a", "otlp", 2}} }}); err != nil {
 		t.Fatal(err)
 	}
 	tel.Probed(&pipeline.Subject{Detector: pipeline.Detector{Name: "a", Version: "1.0"},
-		Generation: pipeline.Generation{Variants: []perturb.Variant{{Family: "jpeg"}, {Family: "blur"}}}},
-		pipeline.Reading{Changes: []pipeline.Change{{Ticks: 30_000}, {Ticks: 400_000}}}, 40*time.Millisecond)
+		Generation: pipeline.Generation{Variants: []perturb.Variant{{Family: "jpeg"}, {Family: "blur"}, {Family: "gain"}}}},
+		pipeline.Reading{Changes: []pipeline.Change{{Ticks: 30_000, Half: pipeline.Kept}, {Ticks: 400_000, Half: pipeline.ToReal}, {}}}, 40*time.Millisecond)
+	tel.Attacked(&pipeline.Subject{Detector: pipeline.Detector{Name: "a", Version: "1.0"}}, "", 2*time.Second)
+	tel.Attacked(&pipeline.Subject{Detector: pipeline.Detector{Name: "a", Version: "1.0"}}, pipeline.ReasonTimeout, 30*time.Second)
 	tel.Delivered("otlp", nil)
 	tel.Delivered("otlp", errors.New("away"))
 	return tel
@@ -160,6 +164,8 @@ func TestFigures(t *testing.T) {
 		`shaketable_batches_refused_total{}`:                                            14,
 		`shaketable_records_missing_total{}`:                                            18,
 		`shaketable_device_seconds_total{detector=a,version=1.0}`:                       2.5,
+		`shaketable_attack_queries_total{detector=a,version=1.0}`:                       840,
+		`shaketable_attack_duration_seconds{detector=a,result=timeout,version=1.0}`:     1, // count
 		`shaketable_alert_deliveries_total{result=acknowledged,sink=otlp}`:              1,
 		`shaketable_window_samples{detector=a,kind=labelled,version=1.0,window=15m}`:    400,
 		`shaketable_health_faults{}`:                                                    1,

@@ -28,6 +28,7 @@ const (
 type probes struct {
 	duration metric.Float64Histogram
 	change   metric.Float64Histogram
+	attacked metric.Float64Histogram
 }
 
 // deliveries counts attempts to deliver transitions.
@@ -40,7 +41,7 @@ func (t *Telemetry) meter() metric.Meter {
 // instruments makes what is recorded as it happens and what needs nothing but the process itself.
 func (t *Telemetry) instruments() error {
 	m := t.meter()
-	var faults [5]error
+	var faults [6]error
 	t.probes.duration, faults[0] = m.Float64Histogram("shaketable.probe.duration", metric.WithUnit("s"),
 		metric.WithDescription("Time that the model took for one picture and all its variants, waiting for the device included."),
 		metric.WithExplicitBucketBoundaries(.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30))
@@ -48,6 +49,9 @@ func (t *Telemetry) instruments() error {
 	t.probes.change, faults[1] = m.Float64Histogram("shaketable.probe.change", metric.WithUnit("{share}"),
 		metric.WithDescription("Change of the probability of fake by one variant of one probe."),
 		metric.WithExplicitBucketBoundaries(.005, .01, .02, .05, .1, .15, .2, .3, .5, .75, 1))
+	t.probes.attacked, faults[5] = m.Float64Histogram("shaketable.attack.duration", metric.WithUnit("s"),
+		metric.WithDescription("Time that all attacks on one picture took, by result: concluded, or why not."),
+		metric.WithExplicitBucketBoundaries(.1, .25, .5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300))
 	t.deliveries.attempts, faults[2] = m.Int64Counter("shaketable.alert.deliveries", metric.WithUnit("{attempt}"),
 		metric.WithDescription("Attempts to deliver an alert transition to a sink, by result."))
 	_, faults[3] = m.Int64ObservableCounter("shaketable.telemetry.errors", metric.WithUnit("{error}"),
@@ -73,11 +77,24 @@ func (t *Telemetry) Probed(s *pipeline.Subject, r pipeline.Reading, took time.Du
 	ctx := context.Background()
 	t.probes.duration.Record(ctx, took.Seconds(), metric.WithAttributes(attrDetector.String(s.Detector.Name), attrVersion.String(s.Detector.Version)))
 	for i, c := range r.Changes {
-		if i < len(s.Generation.Variants) {
+		if i < len(s.Generation.Variants) && c.Ran() {
 			t.probes.change.Record(ctx, float64(c.Ticks)/float64(pipeline.FullTick),
 				metric.WithAttributes(attrDetector.String(s.Detector.Name), attrVersion.String(s.Detector.Version), attrFamily.String(s.Generation.Variants[i].Family)))
 		}
 	}
+}
+
+// Attacked records the attacks on one picture; it has the form of [pipeline.AttackLane]'s Observe.
+func (t *Telemetry) Attacked(s *pipeline.Subject, reason string, took time.Duration) {
+	if t == nil {
+		return
+	}
+	result := "concluded"
+	if reason != "" {
+		result = reason
+	}
+	t.probes.attacked.Record(context.Background(), took.Seconds(), metric.WithAttributes(attrDetector.String(s.Detector.Name),
+		attrVersion.String(s.Detector.Version), attribute.String("result", result)))
 }
 
 // Delivered records an attempt to deliver a transition; it has the form of [pipeline.AlerterOptions]' Delivered.

@@ -23,10 +23,12 @@ type Process struct {
 	Now       func() time.Time
 }
 
-// Device is how long the probes of a detector have held the device.
+// Device is how long the probes and attacks of a detector have held the device.
 type Device struct {
 	Detector, Version string
 	Seconds           func() float64
+	// Queries is how often attacks have asked the model; nil if it is not attacked.
+	Queries func() int64
 }
 
 // Waiting is how many transitions of a detector a sink has not acknowledged; at most [OutboxLimit] are counted.
@@ -85,9 +87,9 @@ func (t *Telemetry) Watch(p Process) error {
 
 // workerGauges tell of the work of this process, whatever it judges.
 type workerGauges struct {
-	applied, batches, repeats, refused, replays, letters, missing metric.Int64ObservableCounter
-	inflight, lag, waiting, faults                                metric.Int64ObservableGauge
-	device                                                        metric.Float64ObservableCounter
+	applied, batches, repeats, refused, replays, letters, missing, queries metric.Int64ObservableCounter
+	inflight, lag, waiting, faults                                         metric.Int64ObservableGauge
+	device                                                                 metric.Float64ObservableCounter
 }
 
 func newWorkerGauges(w *watcher) workerGauges {
@@ -99,6 +101,7 @@ func newWorkerGauges(w *watcher) workerGauges {
 		replays:  w.counter("replays", "{replay}", "Partitions read again because the store had lost what was counted."),
 		letters:  w.counter("dead_letters", "{record}", "Records that were handed to the dead-letter topic, or logged where there is none."),
 		missing:  w.counter("records.missing", "{record}", "Records that Kafka no longer had when they were to be read."),
+		queries:  w.counter("attack.queries", "{query}", "Passes through a model that attacks have made, with gradient or without."),
 		inflight: w.level("probes.in_flight", "{probe}", "Sampled detections under way, dead letters included."),
 		lag:      w.level("consumer.lag", "{record}", "Records in Kafka that are not in the counters, by stream and partition held."),
 		waiting:  w.level("alert.outbox", "{transition}", "Alert transitions that a sink has not acknowledged."),
@@ -106,7 +109,7 @@ func newWorkerGauges(w *watcher) workerGauges {
 	}
 	var err error
 	g.device, err = w.meter.Float64ObservableCounter("shaketable.device.seconds", metric.WithUnit("s"),
-		metric.WithDescription("Time that probes have held the device."))
+		metric.WithDescription("Time that probes and attacks have held the device."))
 	w.add(g.device, err)
 	return g
 }
@@ -126,7 +129,11 @@ func (g workerGauges) observe(o metric.Observer, p Process) {
 		o.ObserveInt64(g.lag, pos.Lag(), metric.WithAttributes(attribute.String("stream", string(pos.Stream)), attribute.Int("partition", pos.Partition)))
 	}
 	for _, d := range p.Devices() {
-		o.ObserveFloat64(g.device, d.Seconds(), metric.WithAttributes(attrDetector.String(d.Detector), attrVersion.String(d.Version)))
+		which := metric.WithAttributes(attrDetector.String(d.Detector), attrVersion.String(d.Version))
+		o.ObserveFloat64(g.device, d.Seconds(), which)
+		if d.Queries != nil {
+			o.ObserveInt64(g.queries, d.Queries(), which)
+		}
 	}
 	for _, w := range p.Outbox() {
 		o.ObserveInt64(g.waiting, int64(w.Count), metric.WithAttributes(attrDetector.String(w.Detector), attribute.String("sink", w.Sink)))

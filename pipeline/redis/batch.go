@@ -53,7 +53,7 @@ func validateRecords(b *pipeline.Batch) error {
 		return fmt.Errorf("per-media keys expire by record time, and the batch has none")
 	}
 	for _, p := range b.Probes {
-		if p.MediaKey == "" || p.Decisions == "" || strings.Trim(p.Decisions, "01") != "" {
+		if p.MediaKey == "" || !decided(p.Decisions) {
 			return fmt.Errorf("probe at offset %d: media key %q, decisions %q", p.Offset, p.MediaKey, p.Decisions)
 		}
 		if err := generation(p.Generation); err != nil {
@@ -71,6 +71,11 @@ func validateRecords(b *pipeline.Batch) error {
 		}
 	}
 	return nil
+}
+
+// decided says whether a string of decisions is one: of the clean picture, which always ran, and of the variants.
+func decided(decisions string) bool {
+	return decisions != "" && decisions[0] != pipeline.NotRun && strings.Trim(decisions, "01"+string(pipeline.NotRun)) == ""
 }
 
 func validateCell(c pipeline.Cell) error {

@@ -17,6 +17,7 @@
 //	shaketable:{p}:m:<gen>:<start>      HASH  fine bucket, start in unix seconds; gone at start + FineTTL
 //	shaketable:{p}:h:<gen>:<start>:<i>  HASH  coarse bucket of variant i; gone at start + CoarseTTL
 //	shaketable:{p}:o:<media>            HASH  <gen>/<offset> -> fine,coarse,decisions,counted: the probes of one media, where
+//	                                          decisions holds 1, 0 or - (did not run) per variant, the clean one first, and
 //	                                          counted is f, r or - for the label they were last counted with
 //	shaketable:{p}:l:<media>            STRING "f|r <revision> <offset>": the label of one media
 //	shaketable:{p}:x:<gen>              LIST  examples as JSON, newest first, capped

@@ -25,6 +25,7 @@ func Contract(t *testing.T, open func(t *testing.T) Subject) {
 		{"large batch", contractLargeBatch},
 		{"old buckets", contractOldBuckets},
 		{"label after probe", contractLabels},
+		{"label of variants that did not run", contractLeftOut},
 		{"label order", contractLabelOrder},
 		{"examples", contractExamples},
 		{"claims", contractClaims},
@@ -315,7 +316,9 @@ func contractRefusals(t *testing.T, s Subject) {
 	ready(t, s)
 	stays := detections("a", 0, 0)
 	stays.Outcomes = pipeline.Counts{"read": 1}
-	for name, b := range map[string]pipeline.Batch{"counts without progress": stays, "backwards": detections("a", 5, 4), "no owner": detections("", -1, 0)} {
+	blind := detections("a", -1, 0) // the clean picture always runs
+	blind.Probes = []pipeline.ProbeRecord{{MediaKey: "m", Generation: gen, Decisions: "-01"}}
+	for name, b := range map[string]pipeline.Batch{"no clean decision": blind, "counts without progress": stays, "backwards": detections("a", 5, 4), "no owner": detections("", -1, 0)} {
 		if v, _, err := s.Apply(t.Context(), &b); err == nil {
 			t.Errorf("%s: answered %s", name, v)
 		}

@@ -46,6 +46,37 @@ func contractLabels(t *testing.T, s Subject) {
 		pipeline.Counts{"label.applied": 2, "label.corrected": 3})
 }
 
+// A variant that did not run in a probe is neither labelled nor correct, whoever comes second, and however often the label
+// is corrected.
+func contractLeftOut(t *testing.T, s Subject) {
+	ready(t, s)
+	minute, hour := buckets(time.Now())
+	cells := []pipeline.Cell{total(), {Generation: gen, Kind: pipeline.Fine, Start: minute}, {Generation: gen, Kind: pipeline.Coarse, Start: hour}}
+	all := func(what string, want pipeline.Counts) {
+		t.Helper()
+		equal(t, what, sum(t, s, cells...), []pipeline.Counts{want, want, want})
+	}
+	probe := func(offset int64, decisions string) pipeline.Batch {
+		b := detections("a", offset-1, offset)
+		b.Probes = []pipeline.ProbeRecord{{MediaKey: "m", Generation: gen, Offset: offset, Fine: minute, Coarse: hour, Decisions: decisions}}
+		return b
+	}
+	label := func(offset int64, fake bool) pipeline.Batch {
+		return labels(offset-1, offset, pipeline.LabelRecord{MediaKey: "m", Fake: fake, Offset: offset})
+	}
+	apply(t, s, probe(0, "1-0-"), pipeline.OK, 0)
+	apply(t, s, label(0, true), pipeline.OK, 0)
+	all("label second", pipeline.Counts{"0L": 1, "2L": 1, "0C": 1})
+	apply(t, s, probe(1, "01--"), pipeline.OK, 1)
+	all("probe second", pipeline.Counts{"0L": 2, "1L": 1, "2L": 1, "0C": 1, "1C": 1})
+	apply(t, s, label(1, false), pipeline.OK, 1)
+	all("corrected", pipeline.Counts{"0L": 2, "1L": 1, "2L": 1, "0C": 1, "2C": 1})
+	apply(t, s, label(2, true), pipeline.OK, 2)
+	all("and back", pipeline.Counts{"0L": 2, "1L": 1, "2L": 1, "0C": 1, "1C": 1})
+	apply(t, s, probe(2, "1---"), pipeline.OK, 2)
+	all("only the clean picture", pipeline.Counts{"0L": 3, "1L": 1, "2L": 1, "0C": 2, "1C": 1})
+}
+
 // Labels are ordered by (revision, offset), not by arrival, and one explicit revision says one thing.
 func contractLabelOrder(t *testing.T, s Subject) {
 	type said struct {

@@ -138,7 +138,7 @@ func (m *machine) batch(t *rapid.T, id fenceID, owner string, prev int64) pipeli
 		g := rapid.SampledFrom([]string{"g1", "g2"}).Draw(t, "generation")
 		minute, hour := buckets(rapid.SampledFrom(m.starts()).Draw(t, "bucket"))
 		b.Probes = append(b.Probes, pipeline.ProbeRecord{MediaKey: media, Generation: g, Offset: offset, Fine: minute, Coarse: hour,
-			Decisions: rapid.StringMatching(`[01]{3}`).Draw(t, "decisions")})
+			Decisions: rapid.StringMatching(`[01][01-]{2}`).Draw(t, "decisions")})
 		if b.Counts == nil {
 			b.Counts = map[pipeline.Cell]pipeline.Counts{}
 		}

@@ -84,6 +84,11 @@ func (m *Memory) Apply(_ context.Context, b *pipeline.Batch) (pipeline.Verdict, 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	moves := b.Prev != b.Last
+	for _, p := range b.Probes {
+		if p.Decisions == "" || p.Decisions[0] == pipeline.NotRun {
+			return "", 0, fmt.Errorf("memory: apply: decisions %q without that of the clean picture", p.Decisions)
+		}
+	}
 	loaded := len(b.Outcomes)+len(b.Counts)+len(b.Probes)+len(b.Labels)+len(b.Examples) > 0
 	if b.Owner == "" || b.Last < b.Prev || !moves && loaded {
 		return "", 0, errors.New("memory: apply: no owner, or offsets that do not fit the counts")
@@ -185,6 +190,9 @@ func (p *part) labelled(cell pipeline.Cell) pipeline.Counts {
 			continue
 		}
 		for i, decision := range r.Decisions {
+			if decision == pipeline.NotRun {
+				continue
+			}
 			counts[pipeline.FieldLabelled(i)]++
 			if (decision == '1') == label.Fake {
 				counts[pipeline.FieldCorrect(i)]++

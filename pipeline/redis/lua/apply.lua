@@ -62,8 +62,8 @@ local function add(c, n)
   end
 end
 
--- recount makes a stored probe count under a label, in its total and in its buckets. L the first time only; C moves by the
--- difference. These deltas are small sums of ones, so they may be numbers until they are written.
+-- recount makes a stored probe count under a label, in its total and in its buckets, for the variants that ran in it ('-'
+-- did not). L the first time only; C moves by the difference. These deltas are small sums of ones, so they may be numbers until they are written.
 local base, fineLife, coarseLife = ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11])
 local function ends(start, life) return string.format('%.0f', math.max(1, (tonumber(start) + life) * 1000)) end
 local function recount(probe, label)
@@ -76,12 +76,15 @@ local function recount(probe, label)
     cell(base .. 'h:' .. probe.generation .. ':' .. probe.coarse .. ':0', ends(probe.coarse, coarseLife)),
   }
   for i = 1, #probe.decisions do
-    local decided = string.sub(probe.decisions, i, i) == '1' and 'f' or 'r'
-    local move = (decided == label and 1 or 0) - (decided == was and 1 or 0)
-    for _, c in ipairs(targets) do
-      local t, l, r = c.tally, (i - 1) .. 'L', (i - 1) .. 'C'
-      if was == '-' then t[l] = (t[l] or 0) + 1 end
-      if move ~= 0 then t[r] = (t[r] or 0) + move end
+    local decision = string.sub(probe.decisions, i, i)
+    if decision ~= '-' then
+      local decided = decision == '1' and 'f' or 'r'
+      local move = (decided == label and 1 or 0) - (decided == was and 1 or 0)
+      for _, c in ipairs(targets) do
+        local t, l, r = c.tally, (i - 1) .. 'L', (i - 1) .. 'C'
+        if was == '-' then t[l] = (t[l] or 0) + 1 end
+        if move ~= 0 then t[r] = (t[r] or 0) + move end
+      end
     end
   end
 end
@@ -106,7 +109,7 @@ local function stored(k)
   local found, h = {}, redis.call('HGETALL', k)
   for i = 1, #h, 2 do
     local generation = string.match(h[i], '^(.+)/%-?%d+$')
-    local fine, coarse, decisions, counted = string.match(h[i + 1], '^(%-?%d+),(%-?%d+),([01]+),([fr%-])$')
+    local fine, coarse, decisions, counted = string.match(h[i + 1], '^(%-?%d+),(%-?%d+),([01][01%-]*),([fr%-])$')
     if not (generation and fine) then error('shaketable: apply: key ' .. k .. ' holds no probe: ' .. h[i + 1], 0) end
     found[#found + 1] = {field = h[i], generation = generation, fine = fine, coarse = coarse, decisions = decisions, counted = counted}
   end
