@@ -28,12 +28,12 @@ test: tools rig fmt-check vet nocgo ## install what the tests need, then format,
 # Real detectors, real pictures, the figures of an independent program; then the whole line on a real Kafka and Redis, with
 # workers killed and Redis rolled back. What it prints is worth keeping.
 ACCEPTANCE ?= $(or $(SHAKETABLE_ACCEPTANCE),$(ROOT)/../shared/acceptance)
-FAMILIES   := none,jpeg,gaussian_blur,saturation,gain,brightness,resize
 
-acceptance: build rig ## the long proof: golden figures, then kills, rebalances and losses on a real Kafka and Redis
+acceptance: build rig ## the long proof: golden figures, attacks, then kills, rebalances and losses on a real Kafka and Redis
 	$(BIN)/shaketable evaluate --detectors $(ACCEPTANCE)/detectors.yaml --media $(ACCEPTANCE)/media \
-	  --labels $(ACCEPTANCE)/media/labels.csv --out build/evaluate
-	$(ACCEPTANCE)/compare.py $(ACCEPTANCE)/golden/ra_rr.csv build/evaluate/ra_rr.csv --only $(FAMILIES)
+	  --labels $(ACCEPTANCE)/media/labels.csv --attacks acceptance --out build/evaluate
+	$(ACCEPTANCE)/compare.py $(ACCEPTANCE)/golden/ra_rr.csv build/evaluate/ra_rr.csv
+	SHAKETABLE_ACCEPTANCE=$(ACCEPTANCE) $(GO) test -count=1 -tags acceptance -timeout 40m -v -run 'Acceptance|Sanity|Masking' ./pipeline/onnx
 	SHAKETABLE_ACCEPTANCE=$(ACCEPTANCE) $(GO) test -count=1 -tags acceptance -timeout 80m -v -skip '^TestBench' ./cmd/shaketable
 
 bench: build rig ## speed and memory, each as a ratio to the raw limit in the same run (needs the acceptance data)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -13,6 +14,7 @@ import (
 
 	"shaketable/metrics"
 	"shaketable/perturb"
+	"shaketable/perturb/attack"
 	"shaketable/pipeline"
 	"shaketable/pipeline/onnx"
 )
@@ -25,52 +27,59 @@ type folder struct {
 
 // probeResult is one picture under one detector.
 type probeResult struct {
-	digest [sha256.Size]byte // of the file
-	probs  []float64         // nil if err is set
-	err    error             // why the picture could not be used
+	digest   [sha256.Size]byte // of the file
+	probs    []float64         // p, then p' of the suite and of the attacks, NaN for what did not run; nil if err is set
+	err      error             // why the picture could not be used
+	attacks  attack.Result     // empty if attacked is set
+	attacked error             // why its attacks could not be run
 }
 
-// evaluateDetector probes every picture and counts. An error means that nothing can be counted; pictures that cannot be
-// used are in the results.
-func evaluateDetector(ctx context.Context, r *onnx.Runtime, d pipeline.Detector, suite perturb.Suite, f folder, bar *progress) (e evaluation, err error) {
-	model, err := r.Open(ctx, d, suite)
+// evaluate probes every picture with one detector and counts. An error means that nothing can be counted; pictures that
+// cannot be used are in the results.
+func (t task) evaluate(ctx context.Context, r *onnx.Runtime, d pipeline.Detector, bar *progress) (e evaluation, err error) {
+	p := prober{detector: d, suite: t.suite, prepare: pipeline.NewPreparer(pipeline.DefaultPrepareConfig()), bar: bar, steps: 1 + len(t.attacks)}
+	model, err := openScorer(ctx, r, d, t.suite)
 	if err != nil {
 		return evaluation{}, configError{err}
 	}
 	defer func() { err = errors.Join(err, model.Close()) }()
-	edges := pipeline.DefaultWindowConfig().Edges()
-	if floor := metrics.Ticks(0, model.NoiseFloor()); floor >= edges[0] {
-		return evaluation{}, fmt.Errorf("evaluate: detector %s: the same picture moved by %.6f on %s when it was probed again: "+
-			"RR(%g) would count that; use device cpu", d.Name, model.NoiseFloor(), r.Device(), metrics.Tolerance(edges[0]))
+	p.model = model
+	var variants []perturb.Variant
+	if len(t.attacks) > 0 {
+		if p.attacker, err = r.OpenAttacker(ctx, d, t.attacks); err != nil {
+			return evaluation{}, configError{err}
+		}
+		defer func() { err = errors.Join(err, p.attacker.Close()) }()
+		variants = p.attacker.Variants()
 	}
-	e = evaluation{detector: d, results: make([]probeResult, len(f.pictures)),
-		engine: fmt.Sprintf("ONNX Runtime %s on %s, %s", r.Version(), r.Device(), model.Plan())}
-	e.counts, err = pipeline.NewEvaluation(pipeline.NewGeneration(d, model.Digest(), suite, edges, model.Plan()))
-	if err != nil {
+	if e, err = begin(r, d, t.suite, variants, model); err != nil {
 		return evaluation{}, err
 	}
-	p := prober{detector: d, suite: suite, model: model, prepare: pipeline.NewPreparer(pipeline.DefaultPrepareConfig())}
-	work, ctx := errgroup.WithContext(ctx)
-	work.SetLimit(r.Callers())
-	for i, picture := range f.pictures {
-		work.Go(func() error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			e.results[i] = p.probe(ctx, f.dir, picture.name)
-			bar.step()
-			return ctx.Err()
-		})
-	}
-	if err := work.Wait(); err != nil {
+	e.results = make([]probeResult, len(t.media.pictures))
+	if err := p.probeAll(ctx, t.media, r.Callers(), e.results); err != nil {
 		return evaluation{}, err
 	}
 	for i := range e.results { // in their order, so that sums of floats come out alike every time
 		if res := &e.results[i]; res.err == nil {
-			res.err = e.counts.Add(res.probs, f.pictures[i].fake)
+			res.err = e.counts.Add(res.probs, t.media.pictures[i].fake)
 		}
 	}
-	return e, nil
+	if p.attacker != nil {
+		e.attacked, err = newAttacked(p.attacker, d, t.media.pictures, e.results)
+	}
+	return e, err
+}
+
+// begin makes sure that the device can be trusted, and starts with nothing counted.
+func begin(r *onnx.Runtime, d pipeline.Detector, suite perturb.Suite, attacks []perturb.Variant, model scorer) (e evaluation, err error) {
+	edges := pipeline.DefaultWindowConfig().Edges()
+	if floor := metrics.Ticks(0, model.NoiseFloor()); floor >= edges[0] {
+		return e, fmt.Errorf("evaluate: detector %s: the same picture moved by %.6f on %s when it was probed again: "+
+			"RR(%g) would count that; use device cpu", d.Name, model.NoiseFloor(), r.Device(), metrics.Tolerance(edges[0]))
+	}
+	e = evaluation{detector: d, engine: fmt.Sprintf("ONNX Runtime %s on %s, %s", r.Version(), r.Device(), model.Plan()), floors: model.Floors()}
+	e.counts, err = pipeline.NewEvaluation(pipeline.NewGeneration(d, model.Digest(), suite, attacks, edges, model.Plan()))
+	return e, err
 }
 
 // prober takes one picture from its file to its probabilities.
@@ -78,22 +87,56 @@ type prober struct {
 	detector pipeline.Detector
 	suite    perturb.Suite
 	model    pipeline.Model
+	attacker *onnx.Attacker // nil without attacks
 	prepare  *pipeline.Preparer
+	bar      *progress
+	steps    int // of the progress for one picture
 }
 
-func (p prober) probe(ctx context.Context, dir, name string) (r probeResult) {
-	data, err := readCapped(filepath.Join(dir, filepath.FromSlash(name)), pipeline.DefaultPrepareConfig().MaxBytes)
+// probeAll fills in the results, as many at once as keep the device busy. An error is that of ctx.
+func (p prober) probeAll(ctx context.Context, f folder, callers int, results []probeResult) error {
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(callers)
+	for i, picture := range f.pictures {
+		work.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			results[i] = p.probe(ctx, f.dir, picture)
+			return ctx.Err()
+		})
+	}
+	return work.Wait()
+}
+
+func (p prober) probe(ctx context.Context, dir string, picture mediaFile) (r probeResult) {
+	left := p.steps // a picture that cannot be used takes all of them at once
+	defer func() { p.bar.step(left) }()
+	data, err := readCapped(filepath.Join(dir, filepath.FromSlash(picture.name)), pipeline.DefaultPrepareConfig().MaxBytes)
 	if err != nil {
 		return probeResult{err: err}
 	}
 	r.digest = sha256.Sum256(data)
-	whole := pipeline.Detection{MediaID: name, Detector: p.detector.Name}
+	whole := pipeline.Detection{MediaID: picture.name, Detector: p.detector.Name}
 	img, err := p.prepare.Prepare(ctx, data, &whole, p.detector.Input)
 	if err != nil {
 		r.err = err
 		return r
 	}
-	r.probs, r.err = p.model.Probe(ctx, img, perturb.Seed(name, p.suite.Version))
+	seed := perturb.Seed(picture.name, p.suite.Version)
+	if r.probs, r.err = p.model.Probe(ctx, img, seed); r.err != nil || p.attacker == nil {
+		return r
+	}
+	p.bar.step(1)
+	left--
+	r.attacks, r.attacked = p.attacker.Run(ctx, img, seed, picture.fake)
+	for i := range p.attacker.Variants() {
+		after := math.NaN()
+		if r.attacked == nil {
+			after = r.attacks.Outcomes[i].P
+		}
+		r.probs = append(r.probs, after)
+	}
 	return r
 }
 

@@ -19,7 +19,8 @@ type progress struct {
 	now    func() time.Time
 	began  time.Time
 	shown  time.Time
-	label  string
+	noun   string // what is counted
+	label  string // what the next steps belong to
 	done   int
 	total  int
 	closed bool
@@ -31,8 +32,8 @@ const (
 	lineEvery = 10 * time.Second
 )
 
-func newProgress(w io.Writer, now func() time.Time, total int) *progress {
-	p := &progress{w: w, now: now, began: now(), shown: now(), total: total}
+func newProgress(w io.Writer, now func() time.Time, noun string, total int) *progress {
+	p := &progress{w: w, now: now, began: now(), shown: now(), noun: noun, total: total}
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		p.width = 80
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
@@ -50,11 +51,11 @@ func (p *progress) begin(label string) {
 	p.show()
 }
 
-// step counts one piece of work.
-func (p *progress) step() {
+// step counts n pieces of work.
+func (p *progress) step(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.done++
+	p.done += n
 	every := lineEvery
 	if p.width > 0 {
 		every = barEvery
@@ -80,7 +81,10 @@ func (p *progress) show() {
 	}
 	p.shown = p.now()
 	took := p.shown.Sub(p.began)
-	text := fmt.Sprintf("%d of %d probes, %s", p.done, p.total, p.label)
+	text := fmt.Sprintf("%d of %d %s", p.done, p.total, p.noun)
+	if p.label != "" {
+		text += ", " + p.label
+	}
 	if p.done > 0 && took > 0 {
 		left := time.Duration(float64(took) / float64(p.done) * float64(p.total-p.done))
 		text += fmt.Sprintf(", %.1f/s, %s left", float64(p.done)/took.Seconds(), left.Round(time.Second))

@@ -24,15 +24,15 @@ func TestProgress(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var out bytes.Buffer
 			at := time.Unix(0, 0)
-			p := newProgress(&out, func() time.Time { return at }, 4)
+			p := newProgress(&out, func() time.Time { return at }, "probes", 4)
 			p.width = c.width
 			p.begin("a")
 			for range 4 {
 				at = at.Add(6 * time.Second)
-				p.step()
+				p.step(1)
 			}
 			p.end()
-			p.step() // a straggler leaves no trace
+			p.step(1) // a straggler leaves no trace
 			if c.width == 20 {
 				if !strings.Contains(out.String(), c.want) {
 					t.Errorf("got %q", out.String())

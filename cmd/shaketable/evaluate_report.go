@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"shaketable/metrics"
+	"shaketable/perturb"
 	"shaketable/pipeline"
 )
 
@@ -17,15 +19,20 @@ import (
 const headline = 50_000
 
 // report prints what the figures say, in words.
-func report(w io.Writer, pictures []mediaFile, done []evaluation, took time.Duration) {
+func report(w io.Writer, t task, done []evaluation, took time.Duration) {
+	pictures := t.media.pictures
 	labels := map[string]int{}
 	for _, p := range pictures {
 		labels[p.label()]++
 	}
-	generation := done[0].counts.Generation()
-	fmt.Fprintf(w, "%d pictures (%d fake, %d real, %d without label), suite %s with %d variants, %s\n\n", len(pictures),
-		labels["fake"], labels["real"], labels[""], generation.Suite, len(generation.Variants), took.Round(time.Second))
-	summary(w, done)
+	fmt.Fprintf(w, "%d pictures (%d fake, %d real, %d without label), %s, %s\n", len(pictures),
+		labels["fake"], labels["real"], labels[""], t.what(), took.Round(time.Second))
+	if len(t.suite.Variants) > 0 {
+		floors(w, done)
+		fmt.Fprintln(w)
+		summary(w, done)
+	}
+	t.reportAttacks(w, done)
 	fmt.Fprintf(w, "\nHow many probes it takes until a fall of 5, 10 and 20 points is noticed, for what can still get worse;\n"+
 		"`-` marks what fails too often already, or what so small a fall can't be told from here.\n")
 	for _, e := range done {
@@ -33,6 +40,32 @@ func report(w io.Writer, pictures []mediaFile, done []evaluation, took time.Dura
 			watch(w, e)
 		}
 	}
+}
+
+// floors says by how much the device moves a probability when nothing else does.
+func floors(w io.Writer, done []evaluation) {
+	for _, e := range done {
+		fmt.Fprintf(w, "noise floor of %s: %.2g when a picture is probed twice, %.2g in company", e.detector.Name, e.floors.Alone, e.floors.Company)
+		if e.floors.Providers > 0 {
+			fmt.Fprintf(w, ", %.2g between this device and the CPU", e.floors.Providers)
+		}
+		fmt.Fprintln(w)
+	}
+}
+
+// what names the suite, who makes its jpeg, and the attacks.
+func (t task) what() string {
+	text := "no suite"
+	if n := len(t.suite.Variants); n > 0 {
+		text = fmt.Sprintf("suite %s@%s with %d variants", t.suite.Name, t.suite.Version, n)
+	}
+	if slices.ContainsFunc(t.suite.Variants, func(v perturb.Variant) bool { return v.Family == "jpeg" || v.Family == "social" }) {
+		text += fmt.Sprintf(" (jpeg by codec %s)", t.suite.Codec)
+	}
+	if len(t.attacks) > 0 {
+		text += fmt.Sprintf(", attacks: %d", len(t.attacks))
+	}
+	return text
 }
 
 // summary is one line per detector.
@@ -48,7 +81,7 @@ func summary(w io.Writer, done []evaluation) {
 		ra, rr, label := heldOf(e, "", pipeline.MetricRASelf), heldOf(e, "", pipeline.MetricRR), heldOf(e, "", pipeline.MetricRALabel)
 		weakest, low := "", math.Inf(1)
 		for _, r := range e.counts.Results() {
-			if r.Scope == pipeline.ScopeFamily && r.Metric == pipeline.MetricRR && r.Edge == headline && r.Held() < low {
+			if r.Scope == pipeline.ScopeFamily && r.Metric == pipeline.MetricRR && r.Edge == headline && pipeline.Natural(r.Family) && r.Held() < low {
 				weakest, low = r.Family, r.Held()
 			}
 		}

@@ -21,16 +21,16 @@ import (
 )
 
 // writeEvaluation puts the three files into a folder, each of them whole or not at all, and returns their paths.
-func writeEvaluation(dir string, pictures []mediaFile, done []evaluation, at time.Time) ([]string, error) {
+func writeEvaluation(dir string, t task, done []evaluation, at time.Time) ([]string, error) {
 	figures, err := figuresTable(done)
 	if err != nil {
 		return nil, err
 	}
-	probabilities, err := probabilitiesTable(pictures, done)
+	probabilities, err := probabilitiesTable(t.media.pictures, done)
 	if err != nil {
 		return nil, err
 	}
-	baselines, err := baselinesFile(pictures, done, at)
+	baselines, err := baselinesFile(t, done, at)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,8 @@ func figure(v float64) string {
 	return strconv.FormatFloat(v, 'f', 6, 64)
 }
 
-// probabilitiesTable is probabilities.csv; p is written with as many digits as it takes to read the same number back.
+// probabilitiesTable is probabilities.csv; p is written with as many digits as it takes to read the same number back, and
+// left empty for an attack that did not run.
 func probabilitiesTable(pictures []mediaFile, done []evaluation) ([]byte, error) {
 	rows := [][]string{{"model", "file", "label", "perturbation", "severity", "parameter", "p"}}
 	for _, e := range done {
@@ -110,11 +111,19 @@ func probabilitiesTable(pictures []mediaFile, done []evaluation) ([]byte, error)
 			}
 			for j, v := range variants {
 				rows = append(rows, []string{e.detector.Name, picture.name, picture.label(), v.Family, strconv.Itoa(v.Severity),
-					v.Parameter, strconv.FormatFloat(e.results[i].probs[j], 'g', -1, 64)})
+					v.Parameter, exact(e.results[i].probs[j])})
 			}
 		}
 	}
 	return csvText(rows)
+}
+
+// exact has all digits; nothing where an attack did not run.
+func exact(p float64) string {
+	if math.IsNaN(p) {
+		return ""
+	}
+	return strconv.FormatFloat(p, 'g', -1, 64)
 }
 
 func csvText(rows [][]string) ([]byte, error) {
@@ -126,7 +135,8 @@ func csvText(rows [][]string) ([]byte, error) {
 }
 
 // baselinesFile is baseline.json: one baseline per detector, with all that is needed to do the same again.
-func baselinesFile(pictures []mediaFile, done []evaluation, at time.Time) ([]byte, error) {
+func baselinesFile(t task, done []evaluation, at time.Time) ([]byte, error) {
+	pictures := t.media.pictures
 	var list []metrics.Baseline
 	for _, e := range done {
 		if e.counts.N() == 0 {
@@ -144,12 +154,16 @@ func baselinesFile(pictures []mediaFile, done []evaluation, at time.Time) ([]byt
 			}
 			fmt.Fprintf(set, "%x  %s\n", r.digest, pictures[i].name)
 		}
-		b, err := e.counts.Baseline(at, fmt.Sprintf("evaluation of %d pictures, %d of them labelled", used, labelled), map[string]string{
-			"detector": e.detector.Name, "tool": toolVersion(), "engine": e.engine,
+		provenance := map[string]string{
+			"detector": e.detector.Name, "tool": toolVersion(), "engine": e.engine, "codec": t.suite.Codec,
 			"pictures": strconv.Itoa(used), "labelled": strconv.Itoa(labelled),
 			// as of `sha256sum` over the files that were used, in the order of their names
 			"media_sha256": hex.EncodeToString(set.Sum(nil)),
-		})
+		}
+		if len(t.attacks) > 0 {
+			provenance["attacks"] = t.attackTexts()
+		}
+		b, err := e.counts.Baseline(at, fmt.Sprintf("evaluation of %d pictures, %d of them labelled", used, labelled), provenance)
 		if err != nil {
 			return nil, err
 		}

@@ -86,7 +86,7 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newRunCommand(), newVersionCommand(), newCheckConfigCommand(), newConfigCommand(), newEvaluateCommand())
+	root.AddCommand(newRunCommand(), newVersionCommand(), newCheckConfigCommand(), newConfigCommand(), newEvaluateCommand(), newPerturbCommand())
 	return root
 }
 

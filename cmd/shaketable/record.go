@@ -7,13 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"time"
 
-	"shaketable/perturb"
 	"shaketable/pipeline"
 	"shaketable/pipeline/kafka"
-	"shaketable/pipeline/onnx"
 )
 
 // registerEvery is how often a worker says which generations it probes.
@@ -53,44 +50,6 @@ func (s *service) record(ctx context.Context) (err error) {
 	return pipeline.NewWorker(line, source).Run(ctx)
 }
 
-// subjects loads every detector on the device and derives its generation.
-func (s *service) subjects(ctx context.Context) (list []*pipeline.Subject, closeAll func() error, err error) {
-	suite, err := perturb.Lookup(s.cfg.Probe.Suite)
-	if err != nil {
-		return nil, nil, configError{err}
-	}
-	p := s.cfg.Probe
-	runtime, err := onnx.NewRuntime(onnx.Config{Library: p.Library, Device: p.Device, Parallel: p.Parallel, Chunk: p.Chunk, Memory: p.Memory, Logger: s.log})
-	if err != nil {
-		return nil, nil, err
-	}
-	var models []*onnx.Model
-	closeAll = func() error {
-		var faults []error
-		for _, m := range slices.Backward(models) {
-			faults = append(faults, m.Close())
-		}
-		return errors.Join(faults...)
-	}
-	for _, d := range s.cfg.Detectors {
-		model, err := runtime.Open(ctx, d, suite)
-		if err != nil {
-			return nil, nil, errors.Join(configError{err}, closeAll())
-		}
-		models = append(models, model)
-		s.gauges.runs(d, model)
-		g := pipeline.NewGeneration(d, model.Digest(), suite, s.cfg.Window.Edges(), model.Plan())
-		meter, err := pipeline.NewMeter(g)
-		if err != nil {
-			return nil, nil, errors.Join(err, closeAll())
-		}
-		s.log.Info("detector is ready", "detector", d.Name, "version", d.Version, "generation", g.ID, "device", runtime.Device(),
-			"plan", g.Plan, "suite", g.Suite, "noise_floor", model.NoiseFloor())
-		list = append(list, &pipeline.Subject{Detector: d, Generation: g, Suite: suite, Model: model, Meter: meter})
-	}
-	return list, closeAll, nil
-}
-
 // line puts the stages together.
 func (s *service) line(subjects []*pipeline.Subject) (*pipeline.Line, func() error, error) {
 	decoder, err := pipeline.NewDecoder(s.cfg.Decode)
@@ -112,8 +71,9 @@ func (s *service) line(subjects []*pipeline.Subject) (*pipeline.Line, func() err
 	if err != nil {
 		return nil, nil, configError{err}
 	}
-	l := &pipeline.Line{Store: s.store, Roster: pipeline.NewRoster(subjects), Sampler: pipeline.NewSampler(key), Rate: s.cfg.Sample.Rate,
-		Decode: decoder.Decode, Labels: labels.Decode, Excluded: excluder.Excluded, Prober: s.prober(),
+	sampler := pipeline.NewSampler(key)
+	l := &pipeline.Line{Store: s.store, Roster: pipeline.NewRoster(subjects), Sampler: sampler, Rate: s.cfg.Sample.Rate,
+		Decode: decoder.Decode, Labels: labels.Decode, Excluded: excluder.Excluded, Prober: s.prober(sampler),
 		Join: s.cfg.Join, Window: s.cfg.Window, Flow: s.cfg.Flow, Config: s.digest,
 		Now: s.now, Nonce: nonce, Log: s.log, Health: s.health, Stats: s.stats}
 	var closers []func() error
@@ -141,14 +101,15 @@ func (s *service) line(subjects []*pipeline.Subject) (*pipeline.Line, func() err
 	return l, closeAll, nil
 }
 
-func (s *service) prober() *pipeline.Prober {
+func (s *service) prober(sampler *pipeline.Sampler) *pipeline.Prober {
 	parallel := s.cfg.Probe.Parallel
 	if parallel == 0 {
 		parallel = defaultParallel()
 	}
 	return &pipeline.Prober{Store: s.store, Prepare: pipeline.NewPreparer(s.cfg.Prepare).Prepare, Timeout: s.cfg.Probe.Timeout,
 		ClaimFor: s.cfg.Window.Lateness + 24*time.Hour, // the day itself, and the latest record that may still belong to it
-		Slots:    make(chan struct{}, 4*parallel), Observe: s.telemetry.Probed}
+		Slots:    make(chan struct{}, 4*parallel), Observe: s.telemetry.Probed,
+		Attacks: &pipeline.AttackLane{Sampler: sampler, Rate: s.cfg.Attacks.Rate, Timeout: s.cfg.Attacks.Timeout, Observe: s.telemetry.Attacked}}
 }
 
 // register tells the clock path what is probed, and over how many partitions to sum.

@@ -104,10 +104,15 @@ func (g *gauges) judges(a *pipeline.Alerter) {
 	g.alerters = append(g.alerters, a)
 }
 
-func (g *gauges) runs(d pipeline.Detector, m *onnx.Model) {
+func (g *gauges) runs(d pipeline.Detector, m *onnx.Model, a *attacker) {
+	device := otlp.Device{Detector: d.Name, Version: d.Version, Seconds: m.DeviceSeconds}
+	if a != nil {
+		device.Seconds = func() float64 { return m.DeviceSeconds() + a.DeviceSeconds() }
+		device.Queries = a.passes.Load
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.devices = append(g.devices, otlp.Device{Detector: d.Name, Version: d.Version, Seconds: m.DeviceSeconds})
+	g.devices = append(g.devices, device)
 }
 
 // snapshots returns those of the detectors whose lease this process holds now.
