@@ -12,7 +12,7 @@
 //
 //	fgsm                     one step                           norm linf | l2 (then eps .5)
 //	pgd     steps 10         step max(.5/255, eps/4) | eps/5    norm linf | l2, start clean | random, keep best | last
-//	cw      steps 50         c 1, searches 1, rate .01          l2, eps .5, variable tanh | clip, confidence 0
+//	cw      steps 50         c 1, searches 1, rate .001         l2, eps .5, variable tanh | clip, confidence 0
 //	square  queries 200      p .8                               linf
 //	nes     steps 10         pairs 20, sigma .001               linf, as pgd otherwise
 //

@@ -43,6 +43,8 @@ type Picture struct {
 // Outcome is one row of [Variants] on one picture.
 type Outcome struct {
 	P float64 // probability of fake; NaN if the attack was not run (target label, and no label)
+	// Margin is its logit, which still moves where P is saturated; NaN as P is.
+	Margin float64
 	// Linf and L2 are the distance of what was scored from the clean picture, pixels in [0,1].
 	Linf, L2 float64
 	// Queries are the passes that the attack took, without the clean ones, which all attacks share.
@@ -54,6 +56,7 @@ type Outcome struct {
 // Result is what attacks did to a picture.
 type Result struct {
 	Clean    float64   // probability of fake of the clean picture
+	Margin   float64   // its logit
 	Outcomes []Outcome // in the order of Variants
 	Queries  int       // passes through the model, all of them
 }
@@ -89,7 +92,7 @@ func Run(ctx context.Context, m Model, set Setting, specs []Spec, pic Picture) (
 	if err := work.Wait(); err != nil {
 		return Result{}, err
 	}
-	r := Result{Clean: t.clean.p, Queries: int(t.passes.Load())}
+	r := Result{Clean: t.clean.p, Margin: t.clean.margin, Queries: int(t.passes.Load())}
 	for _, list := range outcomes {
 		r.Outcomes = append(r.Outcomes, list...)
 	}
@@ -248,7 +251,7 @@ func (t *trial) conclude(ctx context.Context, s Spec, ends []end) ([]Outcome, er
 	list := make([]Outcome, len(s.forms()))
 	for i, form := range s.forms() {
 		if best.none {
-			list[i] = Outcome{P: math.NaN()}
+			list[i] = Outcome{P: math.NaN(), Margin: math.NaN()}
 			continue
 		}
 		at, extra, err := t.form(ctx, s, form, best.point)
@@ -256,7 +259,7 @@ func (t *trial) conclude(ctx context.Context, s Spec, ends []end) ([]Outcome, er
 			return nil, fmt.Errorf("form %s: %w", form, err)
 		}
 		best.queries += extra
-		list[i] = Outcome{P: at.p, Flat: best.flat}
+		list[i] = Outcome{P: at.p, Margin: at.margin, Flat: best.flat}
 		list[i].Linf, list[i].L2 = distance(at.x, t.clean.x)
 	}
 	for i := range list {

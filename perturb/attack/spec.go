@@ -63,7 +63,7 @@ func methods() []method {
 		{"pgd", []string{"target", "eps", "step", "steps", "norm", "start", "keep"}, []string{"step"},
 			Spec{Norm: "linf", Steps: 10, Start: "clean", Keep: "best"}},
 		{"cw", []string{"target", "eps", "c", "steps", "searches", "rate", "confidence", "variable"}, []string{"c", "steps"},
-			Spec{Norm: "l2", C: 1, Steps: 50, Searches: 1, Rate: .01, Variable: "tanh"}},
+			Spec{Norm: "l2", C: 1, Steps: 50, Searches: 1, Rate: .001, Variable: "tanh"}},
 		{"square", []string{"target", "eps", "queries", "p"}, []string{"queries"}, Spec{Norm: "linf", Passes: 200, P: .8}},
 		{"nes", []string{"target", "eps", "step", "steps", "pairs", "sigma", "start", "keep"}, []string{"step", "pairs"},
 			Spec{Norm: "linf", Steps: 10, Pairs: 20, Sigma: .001, Start: "clean", Keep: "best"}},

@@ -18,7 +18,7 @@ func TestParse(t *testing.T) {
 		"fgsm(eps=0.1234567891)":      "fgsm(target=self, eps=0.1234567891, norm=linf)",
 		"fgsm(eps=.5/255)":            "fgsm(target=self, eps=0.5/255, norm=linf)",
 		"square(target=delta)":        "square(target=delta, eps=2/255, queries=200, p=0.8)",
-		"cw(eps=3, variable=clip)":    "cw(target=self, eps=3, c=1, steps=50, searches=1, rate=0.01, confidence=0, variable=clip)",
+		"cw(eps=3, variable=clip)":    "cw(target=self, eps=3, c=1, steps=50, searches=1, rate=0.001, confidence=0, variable=clip)",
 		"nes(pairs=5)":                "nes(target=self, eps=2/255, step=0.5/255, steps=10, pairs=5, sigma=0.001, start=clean, keep=best)",
 		"fgsm(forms=uint8+jpeg90)":    "fgsm(target=self, eps=2/255, norm=linf, forms=uint8+jpeg90)",
 		"pgd(target=delta, steps=20)": "pgd(target=delta, eps=2/255, step=0.5/255, steps=20, norm=linf, start=clean, keep=best)",

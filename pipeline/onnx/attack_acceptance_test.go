@@ -250,3 +250,53 @@ func TestAttackMaskedReal(t *testing.T) {
 		t.Errorf("found %v", found)
 	}
 }
+
+// TestAttackZoo: every family of architecture can be attacked by its gradient, which gets farther than random search, and
+// what it returns are the same bits from another runtime with other workers.
+func TestAttackZoo(t *testing.T) {
+	models, err := filepath.Glob(filepath.Join(acceptanceDir(), "zoo", "*.onnx"))
+	if err != nil || len(models) == 0 {
+		t.Fatalf("no zoo: %v", err)
+	}
+	for _, path := range models {
+		name := filepath.Base(path)
+		side := map[string]int{"xception-narrow.onnx": 75, "norms-and-attention-pool.onnx": 61}[name]
+		if side == 0 {
+			side = 64
+		}
+		d := pipeline.Detector{Name: name, Version: "1", Threshold: .5}
+		d.Model.Path = path
+		d.Input = perturb.Input{Width: side, Height: side, Layout: "NCHW", Color: "RGB", Scale: "unit", Std: [3]float32{1, 1, 1}}
+		d.Output = perturb.Output{Kind: "logits", Index: 1, Meaning: "fake"}
+		const attacks = "pgd(target=delta, eps=4/255, forms=float), square(target=delta, eps=4/255, queries=60, forms=float)"
+		a := openAttacks(t, runtimeFor(t, Config{Parallel: 1}), d, attacks)
+		b := openAttacks(t, runtimeFor(t, Config{Parallel: 2}), d, attacks)
+		if len(a.Unsupported()) > 0 {
+			t.Errorf("%s: no gradient for %v", name, a.Unsupported())
+			continue
+		}
+		var all sync.WaitGroup
+		for _, p := range randomPictures(3, side, side) {
+			all.Go(func() {
+				one, err := a.Run(context.Background(), p.image(side), p.seed, nil)
+				two, err2 := b.Run(context.Background(), p.image(side), p.seed, nil)
+				if err != nil || err2 != nil {
+					t.Errorf("%s: %v, %v", name, err, err2)
+					return
+				}
+				for i := range one.Outcomes {
+					if one.Outcomes[i].P != two.Outcomes[i].P {
+						t.Errorf("%s row %d: %v and %v", name, i, one.Outcomes[i].P, two.Outcomes[i].P)
+					}
+				}
+				// The margin, since random weights may saturate the probability.
+				pgd, square := math.Abs(one.Outcomes[0].Margin-one.Margin), math.Abs(one.Outcomes[1].Margin-one.Margin)
+				t.Logf("%-30s clean %.3f, margin %.3f, which moved by %.4f under PGD, by %.4f under Square", name, one.Clean, one.Margin, pgd, square)
+				if pgd <= square {
+					t.Errorf("%s: the margin moved by %v under PGD, by %v under Square", name, pgd, square)
+				}
+			})
+		}
+		all.Wait()
+	}
+}
