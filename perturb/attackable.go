@@ -3,6 +3,7 @@ package perturb
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"shaketable/perturb/graph"
 	"shaketable/perturb/graph/eval"
@@ -115,7 +116,9 @@ func (a *Attackable) backward(forward *onnx.ModelProto) error {
 	var missing *gradient.UnsupportedError
 	switch {
 	case errors.As(err, &missing):
-		a.Unsupported = missing.Operators
+		for _, operator := range missing.Operators {
+			a.Unsupported = append(a.Unsupported, strings.Replace(operator, "("+prefix, "(", 1)) // as the model calls it
+		}
 		return nil
 	case err != nil: // what the interpreter cannot follow may still run
 		a.Unsupported = []string{err.Error()}

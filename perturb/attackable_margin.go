@@ -122,7 +122,7 @@ func (f *logitFinder) logit(v string) (string, bool) {
 			return f.softmax(inner)
 		}
 	case "Sub": // 1 - v
-		if f.isOne(n.Input[0]) {
+		if f.isOne(n.Input[0]) && f.alike(v, n.Input[1]) {
 			z, ok := f.logit(n.Input[1])
 			return f.b.Call("Neg", z), ok
 		}
@@ -204,6 +204,13 @@ func (f *logitFinder) isOne(v string) bool {
 	}
 	t, ok := f.facts.Const(v)
 	return ok && len(t.F) > 0 && !slices.ContainsFunc(t.F, func(x float64) bool { return x != 1 })
+}
+
+// alike tells whether two values have the same shape: nothing was broadcast on the way.
+func (f *logitFinder) alike(a, b string) bool {
+	x, known := f.facts.Dims(a)
+	y, too := f.facts.Dims(b)
+	return known && too && slices.Equal(x, y)
 }
 
 // softmax: the logit of softmax(z)_i is z_i minus the logarithm of the sum of exp(z_j) over the others; with two classes,

@@ -233,11 +233,20 @@ func heads() []head {
 			p := b.Call("Sigmoid", z)
 			return b.Concat(1, b.Call("Sub", one(b), p), p)
 		}, second, "before the last Sigmoid", 18},
+		{"complement, one column for each of two", 1, func(b *graph.Builder, z string) string {
+			return b.Call("Sub", b.Floats([]float32{1, 1}, 1, 2), b.Call("Sigmoid", z))
+		}, second, "logit of the probability", 17},
 		{"sigmoid written out", 1, func(b *graph.Builder, z string) string {
 			return b.Call("Div", one(b), b.Call("Add", b.Call("Exp", b.Call("Neg", z)), one(b)))
 		}, probability, "1/(1 + exp(-z))", 17},
 		{"softmax", 2, softmax(1), second, "difference of the two logits before the last Softmax", 17},
 		{"softmax, opset 11", 2, softmax(1), probability, "difference of the two logits before the last Softmax", 11},
+		{"softmax, opset 12, over all axes from the first", 4, func(b *graph.Builder, z string) string {
+			return softmax(1)(b, b.Reshape(z, 0, 2, 2))
+		}, perturb.Output{Kind: "probability", Index: 2, Meaning: "fake"}, "one logit against the other 3 before the last Softmax", 12},
+		{"softmax, opset 13, over the first axis", 4, func(b *graph.Builder, z string) string {
+			return softmax(1)(b, b.Reshape(z, 0, 2, 2))
+		}, perturb.Output{Kind: "probability", Index: 2, Meaning: "fake"}, "difference of the two logits before the last Softmax", 13},
 		{"softmax, one column taken", 2, func(b *graph.Builder, z string) string {
 			return b.Slice(softmax(-1)(b, z), 1, 1, 2)
 		}, probability, "difference of the two logits", 21},
@@ -353,6 +362,29 @@ func TestAttackableSaturated(t *testing.T) {
 	}
 }
 
+// TestAttackableSaturatedUnknown: where the logit is not found and p is exactly 0 or 1, the margin stays finite and its
+// gradient is 0.
+func TestAttackableSaturatedUnknown(t *testing.T) {
+	for _, gain := range []float64{400, -400} {
+		h := head{classes: 1, opset: 17, emit: func(b *graph.Builder, z string) string { return b.Call("HardSigmoid", z) }}
+		in := perturb.Input{Width: 24, Height: 20, Layout: "NCHW", Color: "RGB", Scale: "unit", Std: [3]float32{1, 1, 1}}
+		a := attackable(t, headed(t, h, graph.Float32, "NCHW", gain), in, perturb.Output{Kind: "probability", Meaning: "fake"}, 1)
+		got := outputs(t, a.Backward, unitPlanes(texture(20, 24, 1), 1, 20, 24), []int64{1, 3, 20, 24}, "p", "margin", "gradient")
+		p, margin := float64(got[0][0]), float64(got[1][0])
+		if p != 0 && p != 1 {
+			t.Fatalf("p is %v, it was to be saturated", p)
+		}
+		if (p == 1) != (margin > 0) || math.Abs(margin) < 15 || math.Abs(margin) > 17 {
+			t.Errorf("gain %v: p is %v, the margin %v", gain, p, margin)
+		}
+		for i, g := range got[2] {
+			if g != 0 {
+				t.Fatalf("gain %v: gradient %d is %v", gain, i, g)
+			}
+		}
+	}
+}
+
 // TestAttackablePrecision: half and double precision models have a gradient in float32, near that of the same weights in
 // float32, and a Forward that still gives what the path over bytes gives.
 func TestAttackablePrecision(t *testing.T) {
@@ -399,6 +431,9 @@ func TestAttackableWithout(t *testing.T) {
 	a := attackable(t, headed(t, h, graph.Float32, "NCHW", 1), in, h.out, 2)
 	if a.Backward != nil || len(a.Unsupported) != 2 || !strings.HasPrefix(a.Unsupported[0], "com.microsoft.Inverse (") || !strings.HasPrefix(a.Unsupported[1], "Det (") {
 		t.Errorf("unsupported %q", a.Unsupported)
+	}
+	if all := strings.Join(a.Unsupported, ""); strings.Contains(all, "detector/") {
+		t.Errorf("names that the model does not have: %q", all)
 	}
 	x := unitPlanes(slices.Concat(texture(20, 24, 1), texture(20, 24, 2)), 2, 20, 24)
 	if got := outputs(t, a.Forward, x, []int64{2, 3, 20, 24}, "p", "margin"); got[0][0] == got[0][1] {

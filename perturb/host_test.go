@@ -97,6 +97,35 @@ func TestHostedVariants(t *testing.T) {
 	}
 }
 
+// TestHostChanceNeedsNoSeed: where only the host draws, the graph has no input for a seed.
+func TestHostChanceNeedsNoSeed(t *testing.T) {
+	for want, s := range map[bool]perturb.Suite{false: own(t, "fog@1", "gain@1"), true: own(t, "fog@1", "gaussian_noise@1")} {
+		if f, err := perturb.CompilePixels(s, 32, 32, 17); err != nil || f.Seeded != want {
+			t.Errorf("%v: seeded %v, %v", s.Variants, f.Seeded, err)
+		}
+	}
+}
+
+// TestPainterChance: media and levels that differ by the least have chances that have nothing in common.
+func TestPainterChance(t *testing.T) {
+	const h, w = 64, 64
+	grey := slices.Repeat([]uint8{128}, h*w*3)
+	s := own(t, "impulse_noise(amount=0.3)", "impulse_noise(amount=0.3000001)")
+	specks := func(seed int64) [][]uint8 { return painted(t, s, grey, h, w, seed) }
+	one, next, far := specks(6), specks(7), specks(6+1<<30)
+	for name, pair := range map[string][2][]uint8{"two levels": {one[0], one[1]}, "the next media": {one[0], next[0]}, "a far media": {one[0], far[0]}} {
+		both := 0.
+		for i := range grey {
+			if pair[0][i] != 128 && pair[1][i] != 128 {
+				both++
+			}
+		}
+		if share, spread := both/float64(len(grey)), math.Sqrt(.09*.91/float64(len(grey))); math.Abs(share-.09) > 5*spread {
+			t.Errorf("%s: %.4f of the samples are specks in both, want .09", name, share)
+		}
+	}
+}
+
 // hostTensor paints what input "host" takes.
 func hostTensor(t testing.TB, f *perturb.Fused, s perturb.Suite, pictures []uint8, seeds []int64, h, w int) []uint8 {
 	t.Helper()

@@ -23,7 +23,7 @@ func parseVariant(text string) (Variant, error) {
 	if isCall {
 		inside, closed := strings.CutSuffix(arguments, ")")
 		if !closed {
-			return Variant{}, errors.New("the closing parenthesis is missing")
+			return Variant{}, errors.New("the closing parenthesis is missing at the end")
 		}
 		f, err := findFamily(strings.TrimSpace(name))
 		if err != nil {
@@ -72,12 +72,12 @@ func (f Family) parse(text string) ([]float64, error) {
 			fault("%q has no name: write %s", strings.TrimSpace(word), f.example())
 		case !slices.ContainsFunc(f.Parameters, func(p Parameter) bool { return p.Name == key }):
 			fault("unknown parameter %q: %s takes %s", key, f.Name, f.takes())
-		case err != nil:
+		case err != nil && !errors.Is(err, strconv.ErrRange): // a number beyond float64 is infinite, and out of bounds
 			fault("%s is %q, which is no number: write %s", key, value, f.example())
 		case twice:
 			fault("%s is given twice", key)
 		default:
-			given[key] = v
+			given[key] = v + 0 // -0 is 0: one text, one variant
 		}
 	}
 	if len(faults) > 0 {

@@ -72,6 +72,29 @@ func TestPicksSpread(t *testing.T) {
 	}
 }
 
+// TestPicksMeet: two variants that are picked together are of any two severities, each pair about equally often.
+func TestPicksMeet(t *testing.T) {
+	s := suite(t, "deepfake-v1")
+	const media = 4_000
+	met := map[[2]int]int{}
+	for seed := range int64(media) {
+		var pair []int
+		for _, i := range perturb.Picks(s, 3, seed) {
+			if v := s.Variants[i-1]; v.Family != "jpeg" || v.Severity != 2 {
+				pair = append(pair, v.Severity)
+			}
+		}
+		met[[2]int{min(pair[0], pair[1]), max(pair[0], pair[1])}]++
+	}
+	for a := 1; a <= 5; a++ {
+		for b := a + 1; b <= 5; b++ {
+			if n := met[[2]int{a, b}]; n < media/10*8/10 || n > media/10*12/10 {
+				t.Errorf("severities %d and %d meet %d times, want about %d", a, b, n, media/10)
+			}
+		}
+	}
+}
+
 func TestPicksOfAll(t *testing.T) {
 	s := suite(t, "production")
 	for _, per := range []int{0, -1, 8, 9} {

@@ -142,14 +142,18 @@ func (p prober) probe(ctx context.Context, dir string, picture mediaFile) (r pro
 
 // readCapped reads one byte more than the cap at most: prepare then says that the file is too large.
 func readCapped(path string, limit int64) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() { // looked at before it is opened: opening a pipe waits for a writer
+		return nil, errors.New("is not a regular file")
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, errors.New("is not a regular file")
-	}
 	return io.ReadAll(io.LimitReader(file, limit+1))
 }
 

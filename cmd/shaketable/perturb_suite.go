@@ -26,6 +26,9 @@ func findSuite(text, codec string) (perturb.Suite, error) {
 		if seeds, err = perturb.Lookup("deepfake-v1"); err == nil {
 			suite, err = perturb.NewSuite(ownSuite, seeds.Version, variants)
 		}
+		if i := slices.IndexFunc(variants, func(v string) bool { return slices.Contains(perturb.Suites(), v) }); err != nil && i >= 0 {
+			err = fmt.Errorf("%w; %s is a suite: name a suite alone, or list perturbations", err, variants[i])
+		}
 	} else if err != nil {
 		err = fmt.Errorf("%w; or list perturbations, such as 'jpeg(q=60), gaussian_noise@2': shaketable perturb --list describes them", err)
 	}

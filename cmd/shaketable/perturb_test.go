@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -174,28 +175,34 @@ func TestPerturbUpright(t *testing.T) {
 func TestPerturbRefuses(t *testing.T) {
 	dir := t.TempDir()
 	good := writePNG(t, filepath.Join(dir, "good.png"), drawn(32, 32))
+	pipe := filepath.Join(dir, "pipe.png")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		args []string
 		code int
 		want string
 	}{
-		"no flags":     {nil, exitUsage, "--image is missing"},
-		"no out":       {[]string{"--image", good}, exitUsage, "--out is missing"},
-		"an argument":  {[]string{good}, exitUsage, "takes no arguments"},
-		"out":          {[]string{"--image", good, "--out", good}, exitUsage, "is a file"},
-		"no file":      {[]string{"--image", filepath.Join(dir, "nowhere.png")}, exitUsage, "no such file"},
-		"a folder":     {[]string{"--image", dir}, exitUsage, "is not a regular file"},
-		"no picture":   {[]string{"--image", writeBytes(t, filepath.Join(dir, "a.txt"), []byte("%PDF-1.7"))}, exitUsage, "it looks like PDF"},
-		"empty":        {[]string{"--image", writeBytes(t, filepath.Join(dir, "b.txt"), nil)}, exitUsage, "there are no bytes"},
-		"cut off":      {[]string{"--image", writeBytes(t, filepath.Join(dir, "c.png"), []byte("\x89PNG\r\n\x1a\n"))}, exitUsage, "PNG: "},
-		"too small":    {[]string{"--image", writePNG(t, filepath.Join(dir, "d.png"), drawn(32, 15))}, exitUsage, "32 x 15 pixels: both sides must be 16 to 4096"},
-		"too large":    {[]string{"--image", writePNG(t, filepath.Join(dir, "e.png"), drawn(4097, 16))}, exitUsage, "4097 x 16 pixels: both sides must be 16 to 4096"},
-		"suite":        {[]string{"--image", good, "--suite", "deepfake-v9"}, exitUsage, "known are production, deepfake-v1"},
-		"family":       {[]string{"--image", good, "--suite", "fog@1, haze(q=1)"}, exitUsage, `unknown perturbation family "haze"`},
-		"parameter":    {[]string{"--image", good, "--suite", "jpeg(q=600)"}, exitUsage, "q is 600"},
-		"every fault":  {[]string{"--image", good, "--suite", "jpeg(q=600), gain@7"}, exitUsage, `severity "7"`},
-		"codec":        {[]string{"--image", good, "--codec", "libjpeg"}, exitUsage, "--codec: "},
-		"unknown flag": {[]string{"--picture", good}, exitUsage, "unknown flag"},
+		"no flags":      {nil, exitUsage, "--image is missing"},
+		"no out":        {[]string{"--image", good}, exitUsage, "--out is missing"},
+		"an argument":   {[]string{good}, exitUsage, "takes no arguments"},
+		"out":           {[]string{"--image", good, "--out", good}, exitUsage, "is a file"},
+		"no file":       {[]string{"--image", filepath.Join(dir, "nowhere.png")}, exitUsage, "no such file"},
+		"a folder":      {[]string{"--image", dir}, exitUsage, "is not a regular file"},
+		"a pipe":        {[]string{"--image", pipe}, exitUsage, "is not a regular file"},
+		"suite in list": {[]string{"--image", good, "--suite", "deepfake-v1, jpeg(q=3)"}, exitUsage, "deepfake-v1 is a suite"},
+		"no picture":    {[]string{"--image", writeBytes(t, filepath.Join(dir, "a.txt"), []byte("%PDF-1.7"))}, exitUsage, "it looks like PDF"},
+		"empty":         {[]string{"--image", writeBytes(t, filepath.Join(dir, "b.txt"), nil)}, exitUsage, "there are no bytes"},
+		"cut off":       {[]string{"--image", writeBytes(t, filepath.Join(dir, "c.png"), []byte("\x89PNG\r\n\x1a\n"))}, exitUsage, "PNG: "},
+		"too small":     {[]string{"--image", writePNG(t, filepath.Join(dir, "d.png"), drawn(32, 15))}, exitUsage, "32 x 15 pixels: both sides must be 16 to 4096"},
+		"too large":     {[]string{"--image", writePNG(t, filepath.Join(dir, "e.png"), drawn(4097, 16))}, exitUsage, "4097 x 16 pixels: both sides must be 16 to 4096"},
+		"suite":         {[]string{"--image", good, "--suite", "deepfake-v9"}, exitUsage, "known are production, deepfake-v1"},
+		"family":        {[]string{"--image", good, "--suite", "fog@1, haze(q=1)"}, exitUsage, `unknown perturbation family "haze"`},
+		"parameter":     {[]string{"--image", good, "--suite", "jpeg(q=600)"}, exitUsage, "q is 600"},
+		"every fault":   {[]string{"--image", good, "--suite", "jpeg(q=600), gain@7"}, exitUsage, `severity "7"`},
+		"codec":         {[]string{"--image", good, "--codec", "libjpeg"}, exitUsage, "--codec: "},
+		"unknown flag":  {[]string{"--picture", good}, exitUsage, "unknown flag"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "out")

@@ -12,7 +12,7 @@ func glassBlur() Family {
 		Severities: [5][]float64{{.7, 1, 2}, {.9, 2, 1}, {1, 2, 3}, {1.1, 3, 2}, {1.5, 4, 2}},
 		Formula: "blur by sigma, cut off to 8 bits; from the last pixel to the first, each becomes the pixel (dx, dy) away, both uniform " +
 			"integers of -delta..delta-1; iterations times; blur by sigma",
-		Bounds: "pixels closer than delta to the border stay, border samples are repeated under the blur",
+		Bounds: "the first delta + 1 and the last delta - 1 rows and columns stay, border samples are repeated under the blur",
 		Source: imageNetC,
 		Random: true,
 		apply: func(in raster, parameters []float64, chance *stream) raster {

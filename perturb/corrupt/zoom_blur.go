@@ -14,7 +14,7 @@ func zoomBlur() Family {
 			{Name: "step", Unit: "of the zoom from layer to layer", Min: .005, Max: 1},
 		},
 		Severities: [5][]float64{{1.11, .01}, {1.16, .01}, {1.21, .02}, {1.26, .02}, {1.31, .03}},
-		Formula:    "the mean of x and of x enlarged about its middle by 1, 1+step, ... below stop, linearly between samples",
+		Formula:    "the mean of x and of x enlarged about its middle by 1, 1+step, ... below stop (as NumPy's arange counts, which lets 1.11 in), linearly between samples",
 		Bounds:     "what leaves the picture is cut off; nothing has to be invented",
 		Source:     imageNetC,
 		valid: func(parameters []float64) error {

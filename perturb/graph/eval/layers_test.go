@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"shaketable/perturb/graph"
+	"shaketable/perturb/graph/eval"
 	"shaketable/perturb/graph/onnx"
 )
 
@@ -131,6 +132,8 @@ func TestPools(t *testing.T) {
 		}
 		cases = append(cases, c)
 	}
+	equals := eval.Floats([]float64{2, 2, 1, 2, 1, 1, 2, 2, 2, 2, 1, 2}, 1, 1, 3, 4) // of equals the first has the index
+	cases = append(cases, single{op: "MaxPool", opset: 13, in: tensors{equals}, attrs: attrs{graph.IntsAttr("kernel_shape", 2, 2)}, outputs: 2})
 	for _, op := range []string{"GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"} {
 		cases = append(cases, single{op: op, opset: 13, in: tensors{r.normal(2, 3, 5, 7)}}, single{op: op, opset: 13, in: tensors{r.normal(2, 3, 5)}})
 	}
