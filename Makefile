@@ -33,7 +33,7 @@ acceptance: build rig ## the long proof: golden figures, attacks, then kills, re
 	$(BIN)/shaketable evaluate --detectors $(ACCEPTANCE)/detectors.yaml --media $(ACCEPTANCE)/media \
 	  --labels $(ACCEPTANCE)/media/labels.csv --attacks acceptance --out build/evaluate
 	$(ACCEPTANCE)/compare.py $(ACCEPTANCE)/golden/ra_rr.csv build/evaluate/ra_rr.csv
-	SHAKETABLE_ACCEPTANCE=$(ACCEPTANCE) $(GO) test -count=1 -tags acceptance -timeout 40m -v -run 'Acceptance|Sanity|Masking' ./pipeline/onnx
+	SHAKETABLE_ACCEPTANCE=$(ACCEPTANCE) $(GO) test -count=1 -tags acceptance -timeout 40m -v -run '^TestAttack' ./pipeline/onnx ./perturb
 	SHAKETABLE_ACCEPTANCE=$(ACCEPTANCE) $(GO) test -count=1 -tags acceptance -timeout 80m -v -skip '^TestBench' ./cmd/shaketable
 
 bench: build rig ## speed and memory, each as a ratio to the raw limit in the same run (needs the acceptance data)

@@ -35,7 +35,7 @@ type claims struct{ pipeline.Store }
 func (claims) Win(_ context.Context, c pipeline.DigestClaim) (string, error) { return c.Holder, nil }
 
 // probeWith probes one media whose attacks behave in a certain way.
-func probeWith(t *testing.T, ctx context.Context, rate float64, b behaviour) (f pipeline.Finding, observed string) {
+func probeWith(t *testing.T, ctx context.Context, rate float64, b pipeline.Attacker) (f pipeline.Finding, observed string) {
 	t.Helper()
 	suite := perturb.Suite{Name: "s", Version: "1", Variants: []perturb.Variant{{Family: "gain", Severity: 1, Parameter: "0.85"}}}
 	d := pipeline.Detector{Name: "toy", Version: "1", Threshold: .5}
@@ -55,6 +55,28 @@ func probeWith(t *testing.T, ctx context.Context, rate float64, b behaviour) (f 
 	f = p.Probe(ctx, &pipeline.Detection{MediaID: "m", Score: .7}, &pipeline.Subject{Detector: d, Generation: g, Suite: suite, Model: steady{.7, .8}, Attacker: b, Meter: meter},
 		"holder", func(context.Context) ([]byte, error) { return []byte{1}, nil })
 	return f, observed
+}
+
+// witness says what it was asked to attack.
+type witness func(img pipeline.Image, seed int64, fake *bool)
+
+func (w witness) Attack(_ context.Context, img pipeline.Image, seed int64, fake *bool) ([]float64, error) {
+	w(img, seed, fake)
+	return []float64{.2, .9}, nil
+}
+
+// An attack starts from the picture of the probe, and from the seed that evaluate uses for the same media and suite.
+func TestAttackStartsWhereTheProbeDoes(t *testing.T) {
+	asked := 0
+	probeWith(t, t.Context(), 1, witness(func(img pipeline.Image, seed int64, fake *bool) {
+		asked++
+		if img.Width != 1 || len(img.Pix) != 3 || seed != perturb.Seed("m", "1") || fake != nil {
+			t.Errorf("attacks %+v with seed %d and label %v", img, seed, fake)
+		}
+	}))
+	if asked != 1 {
+		t.Errorf("attacked %d times", asked)
+	}
 }
 
 func TestAttackFailsWithoutTheProbe(t *testing.T) {
@@ -102,11 +124,11 @@ func TestAttackFailsWithoutTheProbe(t *testing.T) {
 // A drain in the middle of an attack must not count the probe without it: the record is read again.
 func TestDrainedAttackIsDoneAgain(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	f, observed := probeWith(t, ctx, 1, func(ctx context.Context) ([]float64, error) {
+	f, observed := probeWith(t, ctx, 1, behaviour(func(ctx context.Context) ([]float64, error) {
 		cancel()
 		<-ctx.Done()
 		return nil, context.Cause(ctx)
-	})
+	}))
 	if f.Outcome != "" || !errors.Is(f.Err, context.Canceled) || f.Reading != nil || observed != "nothing" {
 		t.Errorf("ended as %q (%v), observed %q: it would be counted without its attack", f.Outcome, f.Err, observed)
 	}

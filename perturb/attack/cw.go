@@ -1,6 +1,9 @@
 package attack
 
-import "math"
+import (
+	"context"
+	"math"
+)
 
 // cw is the L2 attack of Carlini and Wagner (2017, arXiv 1608.04644) on a detector of two classes:
 //
@@ -15,6 +18,9 @@ import "math"
 //
 // The default rate is .001: Adam's first steps are as long as the rate in every pixel whatever the gradient, which with the
 // .01 that libraries use is an L2 distance of 2 at 256 x 256, a dozen times what it takes to turn a decision.
+//
+// It stops just beyond the threshold, by changes of less than a grey level, which rounding undoes. So where a form (uint8,
+// jpeg90) has turned back, the same change is made longer and scored again, up to the length of the budget: see lengthen.
 //
 // The target delta has no decision to turn: there f = -way, a search succeeds while it stays inside the ball, so c goes
 // up then and down otherwise; kept is the picture that moved p most, of those inside the ball and the last of each search,
@@ -156,4 +162,37 @@ func (v *variable) step(x, g, clean []float32, c, rate float64, step int) {
 		v.w[i] = float32(float64(v.w[i]) - move)
 		x[i] = float32(1 / (1 + math.Exp(-2*float64(v.w[i])))) // (tanh w + 1)/2
 	}
+}
+
+// longer is how many lengths between that of cw's change and the budget are tried for a form that has turned back.
+const longer = 4
+
+// lengthens says whether the forms of an attack may be scored several times.
+func (s Spec) lengthens() bool { return s.Method == "cw" && s.Target != "delta" }
+
+// lengthen returns the first turned picture of a form along the straight line from the clean picture through the one that
+// the attack found, at lengths in geometric steps up to the budget; at, if the form has turned already or none does.
+func (t *trial) lengthen(ctx context.Context, s Spec, form string, found, at point) (point, int, error) {
+	sign, _ := t.direction(s, 0)
+	turned := func(v value) bool { return (v.p >= t.set.Threshold) == (sign > 0) }
+	_, length := distance(found.x, t.clean.x)
+	if form == "float" || length == 0 || length >= s.Eps || !turned(found.value) || turned(at.value) {
+		return at, 0, nil
+	}
+	queries, x := 0, make([]float32, len(found.x))
+	for i := 1; i <= longer; i++ {
+		factor := math.Pow(s.Eps/length, float64(i)/longer)
+		for j, clean := range t.clean.x {
+			x[j] = float32(max(0, min(1, float64(clean)+factor*float64(found.x[j]-clean))))
+		}
+		next, extra, err := t.form(ctx, s, form, point{x: x})
+		queries += extra
+		if err != nil {
+			return point{}, queries, err
+		}
+		if turned(next.value) {
+			return next, queries, nil
+		}
+	}
+	return at, queries, nil
 }

@@ -220,6 +220,36 @@ func TestCarliniWagnerSearch(t *testing.T) {
 	}
 }
 
+// TestRoundingDoesNotSave: a decision that a change below half a grey level turns is turned in 8 bits too, by the same change
+// made longer, inside the budget and within the announced passes; without room in the budget it is not.
+func TestRoundingDoesNotSave(t *testing.T) {
+	m := newBrain(1, true)
+	pic := grey()
+	margin, gradient := m.one(planes(pic.Pix))
+	sum := 0.
+	for _, g := range gradient {
+		sum += g * g
+	}
+	m.bias = -margin + .05*math.Sqrt(sum) // a step of .05 in L2 turns it: in 14 x 11 pixels less than half a grey level each
+	for text, want := range map[string]bool{
+		"cw(eps=.5, steps=200, forms=float)":          true,
+		"cw(eps=.5, steps=200, forms=uint8)":          true,
+		"cw(eps=.5, steps=200, forms=float+uint8)":    true,
+		"cw(eps=.04, steps=200, forms=uint8)":         false,
+		"pgd(norm=l2, eps=.5, steps=20, forms=uint8)": true,
+	} {
+		r := run(t, m, Setting{Threshold: .5}, pic, text)
+		for i, o := range r.Outcomes {
+			if turned := (o.P >= .5) != (r.Clean >= .5); turned != want {
+				t.Errorf("%s, form %d: turned %v, want %v (L2 %.3f)", text, i, turned, want, o.L2)
+			}
+			if spec := parse(t, text); o.L2 > spec.Eps*(1+1e-6) || r.Queries > spec.Queries() {
+				t.Errorf("%s: L2 %v, %d passes of at most %d", text, o.L2, r.Queries, spec.Queries())
+			}
+		}
+	}
+}
+
 // TestEstimateLeadsThere: NES moves a linear margin by most of what is possible.
 func TestEstimateLeadsThere(t *testing.T) {
 	m := newBrain(1, true)

@@ -20,6 +20,9 @@
 // direction at a time and draws from its own stream of random bits, so that a picture's figures depend on its seed and
 // on nothing else. To fill a GPU, run many searches at once ([Setting].Concurrency) over a Model that collects its callers' passes.
 //
+// CW stops where the decision turns, so close to the clean picture that rounding to 8 bits mostly turns it back. Where it does,
+// the forms uint8 and jpeg90 are tried again with the same change made longer, up to the budget (lengthen in cw.go).
+//
 // Losses go through the margin (the logit of the probability of fake) and never through the probability, whose gradient
 // is exactly 0 where it saturates.
 package attack

@@ -52,7 +52,9 @@ func Masked(specs []Spec, pictures []Judged, threshold float64) []Suspicion {
 	var found []Suspicion
 	for i, own := range specs {
 		if own.Gradient() {
-			if s := flat(pictures, rows[i]); s.Pictures >= fewest && float64(s.Flat) > flatShare*float64(s.Pictures) {
+			s := flat(pictures, rows[i])
+			some := s.Pictures >= fewest && float64(s.Flat) > flatShare*float64(s.Pictures)
+			if all := s.Pictures > 0 && s.Flat == s.Pictures; all || some { // a gradient of 0 everywhere needs no statistics
 				s.Family = variants[rows[i]].Family
 				found = append(found, s)
 			}

@@ -46,8 +46,13 @@ func TestMasked(t *testing.T) {
 			t.Errorf("nothing says %q:\n%s", want, text.String())
 		}
 	}
-	if found := Masked(specs, judged(t, m, 9, specs), .5); len(found) > 0 {
-		t.Errorf("nine pictures are too few: %v", found)
+	for _, s := range Masked(specs, judged(t, m, 9, specs), .5) {
+		if s.Rival != "" {
+			t.Errorf("nine pictures are too few to compare: %v", s)
+		}
+	}
+	if found := Masked(specs, judged(t, m, 1, specs), .5); len(found) != 4 {
+		t.Errorf("a gradient of 0 wherever one looks: %d attacks are suspected, want 4: %v", len(found), found)
 	}
 }
 

@@ -22,7 +22,8 @@ func Parse(text string) (Spec, error) {
 	}
 	m, ok := findMethod(name)
 	if !ok {
-		return Spec{}, fmt.Errorf("attack %q: unknown attack %q: known are %s", text, name, strings.Join(methodNames(), ", "))
+		return Spec{}, fmt.Errorf("attack %q: unknown attack %q: known are %s, and the lists %s", text, name,
+			strings.Join(methodNames(), ", "), strings.Join(Lists(), ", "))
 	}
 	s := m.defaults
 	s.Method, s.Target = name, "self"
@@ -141,7 +142,7 @@ func (s *Spec) fill(given map[string]bool) {
 }
 
 // List returns the attacks of a list by name, or those that are written out, separated by commas: "acceptance" are exactly
-// those of the acceptance table; "default" is one of every kind at eps 2/255 (cw: .5 in l2), with the pairs of PGD and Square that
+// those of the acceptance table; "default" is one of every kind but nes at eps 2/255 (cw: .5 in l2), with the pairs of PGD and Square that
 // [Masked] compares.
 func List(names string) ([]Spec, error) {
 	texts := split(names)

@@ -259,6 +259,12 @@ func (t *trial) conclude(ctx context.Context, s Spec, ends []end) ([]Outcome, er
 			return nil, fmt.Errorf("form %s: %w", form, err)
 		}
 		best.queries += extra
+		if s.lengthens() {
+			if at, extra, err = t.lengthen(ctx, s, form, best.point, at); err != nil {
+				return nil, fmt.Errorf("form %s: %w", form, err)
+			}
+			best.queries += extra
+		}
 		list[i] = Outcome{P: at.p, Margin: at.margin, Flat: best.flat}
 		list[i].Linf, list[i].L2 = distance(at.x, t.clean.x)
 	}

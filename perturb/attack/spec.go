@@ -218,7 +218,11 @@ func (s Spec) Queries() int {
 	case "square":
 		return s.Passes
 	}
-	return 1 + s.directions()*search + s.rescored()
+	rescored := s.rescored()
+	if s.lengthens() {
+		rescored *= 1 + longer
+	}
+	return 1 + s.directions()*search + rescored
 }
 
 // rescored is how many forms take a pass of their own: a search ends with a pass that scores the floats.
@@ -258,7 +262,7 @@ func (f field) check(key string) string {
 	case f.word != nil && !slices.Contains(f.words, *f.word):
 		return fmt.Sprintf("%s is %q: it must be one of %s", key, *f.word, strings.Join(f.words, ", "))
 	case f.count != nil && (float64(*f.count) < f.least || float64(*f.count) > f.greatest):
-		return fmt.Sprintf("%s is %d: it must be %g to %g", key, *f.count, f.least, f.greatest)
+		return fmt.Sprintf("%s is %d: it must be %.0f to %.0f", key, *f.count, f.least, f.greatest)
 	case f.number == nil:
 		return ""
 	}

@@ -54,7 +54,7 @@ func TestParseRefuses(t *testing.T) {
 		"pgd(target=fake)":                "it must be one of label, self, delta",
 		"fgsm(steps=10)":                  `fgsm has no parameter "steps": it has target, eps, norm, forms`,
 		"square(norm=l2)":                 `square has no parameter "norm"`,
-		"square(queries=3)":               "queries is 3: it must be 8 to 1e+06",
+		"square(queries=3)":               "queries is 3: it must be 8 to 1000000",
 		"fgsm(forms=png)":                 `form "png" is not one of float, uint8, jpeg90`,
 		"fgsm(forms=float+float)":         "is there twice",
 		"pgd(steps=0, target=x, keep=it)": "target is \"x\": it must be one of label, self, delta; steps is 0: it must be 1 to 10000; keep is \"it\": it must be one of best, last",
@@ -124,7 +124,7 @@ func TestList(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"":                               "no attacks are named: give acceptance or default",
-		"pgd, wobble, fgsm(eps=9)":       "known are fgsm, pgd, cw, square, nes\nattack \"fgsm(eps=9)\": eps is 9",
+		"pgd, wobble, fgsm(eps=9)":       "known are fgsm, pgd, cw, square, nes, and the lists acceptance, default\nattack \"fgsm(eps=9)\": eps is 9",
 		"fgsm,fgsm(eps=2/255)":           "are the same row fgsm_self 2/255: leave one out",
 		"fgsm(forms=float+jpeg90), fgsm": "are the same row fgsm_self 2/255",
 	} {

@@ -249,7 +249,7 @@ func TestAttackWithoutGradient(t *testing.T) {
 		names = append(names, v.Family+" "+v.Parameter)
 	}
 	want := []string{"square_self eps=8/255, queries=200", "square_self_uint8 eps=8/255, queries=200", "square_delta_uint8 eps=4/255, queries=200",
-		"square_self eps=0.036084391824351615, queries=200", "square_self_uint8 eps=0.036084391824351615, queries=200",
+		"square_self eps=9.201/255, queries=200", "square_self_uint8 eps=9.201/255, queries=200",
 		"square_self eps=1/255, queries=304", "square_self_uint8 eps=1/255, queries=304",
 		"square_self eps=1/255, queries=30", "square_self_uint8 eps=1/255, queries=30"}
 	if !reflect.DeepEqual(names, want) {

@@ -47,7 +47,7 @@ func TestMaxPoolTies(t *testing.T) {
 			rng := rand.New(rand.NewPCG(9, uint64(c.kernel)))
 			const rows, columns = 35, 36
 			dims := []int64{2, 2, rows, columns}
-			x := input(rng, dims, 0, 3)
+			x := input(rng, dims, -3, 1) // padding is below negative maxima, too
 			for i, v := range x.F {
 				x.F[i] = float64(int(v))
 			}
