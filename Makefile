@@ -39,7 +39,7 @@ acceptance: build rig ## the long proof: golden figures, attacks, then kills, re
 bench: build rig ## speed and memory, each as a ratio to the raw limit in the same run (needs the acceptance data)
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./pipeline/onnx
 	SHAKETABLE_ACCEPTANCE=$(ACCEPTANCE) $(GO) test -count=1 -tags acceptance -timeout 30m -v -run '^TestBench' ./cmd/shaketable
-	$(GO) test -run '^$$' -bench . -timeout 30m ./pipeline/redis ./pipeline/kafka ./pipeline ./perturb ./metrics
+	$(GO) test -run '^$$' -bench . -timeout 30m ./pipeline/redis ./pipeline/kafka ./pipeline ./perturb/... ./metrics
 
 fuzz: ## every fuzz target for 10 s
 	@set -e; for p in $$($(GO) list ./...); do \
