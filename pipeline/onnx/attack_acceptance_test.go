@@ -195,7 +195,8 @@ func TestAttackSanity(t *testing.T) {
 				t.Errorf("%s %s: delta moved p to %v, self to %v, from %v", name, list[i].name, r.Outcomes[delta].P, r.Outcomes[self].P, r.Clean)
 			}
 			square := r.Outcomes[rows["square_self eps=4/255, queries=100"]]
-			if square.Linf > 4./255 || square.Queries != 99 {
+			unmoved := square.Linf == 0 // then its 8-bit form is the clean picture, which needs no pass of its own
+			if square.Linf > 4./255 || square.Queries > 99 || !unmoved && square.Queries < 99 {
 				t.Errorf("%s %s: square %+v", name, list[i].name, square)
 			}
 		}
