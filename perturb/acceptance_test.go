@@ -16,6 +16,7 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 
 	"shaketable/perturb"
+	"shaketable/perturb/graph/graphtest"
 )
 
 // golden is what an independent program measured: P(real) per detector, variant ("jpeg/3") and picture.
@@ -26,7 +27,7 @@ type golden struct {
 
 func readGolden(t *testing.T) golden {
 	t.Helper()
-	data, err := os.ReadFile(acceptance(t, "golden", "prob_real.json"))
+	data, err := os.ReadFile(graphtest.Acceptance(t, "golden", "prob_real.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +78,7 @@ func TestGoldenRates(t *testing.T) {
 }
 
 func goldenRates(t *testing.T, model string, want golden) {
-	data, err := os.ReadFile(acceptance(t, "models", model+".onnx"))
+	data, err := os.ReadFile(graphtest.Acceptance(t, "models", model+".onnx"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +120,7 @@ func scoreAll(t *testing.T, f *perturb.Fused, files []string) [][]float32 {
 	for half := range 2 {
 		wg.Go(func() {
 			for i := half; i < len(files); i += 2 {
-				pixels, h, w := readPicture(t, acceptance(t, "media", files[i]))
+				pixels, h, w := readPicture(t, graphtest.Acceptance(t, "media", files[i]))
 				p[i], _ = run[float32](t, r, ort.Value(tensor(t, pixels, 1, int64(h), int64(w), 3)))
 			}
 		})

@@ -14,6 +14,7 @@ import (
 
 	"shaketable/perturb"
 	"shaketable/perturb/graph"
+	"shaketable/perturb/graph/graphtest"
 )
 
 // subject is a network to be timed, with pixels in [0,1] and, for the zoo, what PyTorch computed.
@@ -31,7 +32,7 @@ type subject struct {
 func subjects(tb testing.TB) []subject {
 	tb.Helper()
 	var out []subject
-	zoo, err := filepath.Glob(filepath.Join(acceptance(tb, "zoo"), "*.onnx"))
+	zoo, err := filepath.Glob(filepath.Join(graphtest.Acceptance(tb, "zoo"), "*.onnx"))
 	if err != nil || len(zoo) == 0 {
 		tb.Fatalf("no models in the zoo: %v", err)
 	}
@@ -53,7 +54,7 @@ func subjects(tb testing.TB) []subject {
 		out = append(out, s)
 	}
 	for _, name := range []string{"meso4-df", "mesoinception4-df"} {
-		data, err := os.ReadFile(acceptance(tb, "models", name+".onnx"))
+		data, err := os.ReadFile(graphtest.Acceptance(tb, "models", name+".onnx"))
 		if err != nil {
 			tb.Fatal(err)
 		}

@@ -17,6 +17,7 @@ import (
 	"shaketable/perturb"
 	"shaketable/perturb/graph"
 	"shaketable/perturb/graph/eval"
+	"shaketable/perturb/graph/graphtest"
 	"shaketable/perturb/graph/onnx"
 )
 
@@ -74,7 +75,7 @@ func offBy(got, want []float32, factor float64) float64 {
 
 // TestAttackableZoo holds gradients, through pre-processing, against those of PyTorch in float64.
 func TestAttackableZoo(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(acceptance(t, "zoo"), "*.onnx"))
+	files, err := filepath.Glob(filepath.Join(graphtest.Acceptance(t, "zoo"), "*.onnx"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no models in the zoo: %v", err)
 	}
@@ -121,7 +122,7 @@ func TestAttackableZoo(t *testing.T) {
 // the gradient is the central difference of the margin, computed in float64, at the pixels where it is largest.
 func TestAttackableMesoNet(t *testing.T) {
 	for i, name := range []string{"meso4-df", "mesoinception4-f2f"} {
-		data, err := os.ReadFile(acceptance(t, "models", name+".onnx"))
+		data, err := os.ReadFile(graphtest.Acceptance(t, "models", name+".onnx"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,6 +15,7 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 
 	"shaketable/perturb"
+	"shaketable/perturb/graph/graphtest"
 )
 
 func randomPictures(n, h, w int) []uint8 {
@@ -41,7 +42,7 @@ func BenchmarkPixels(b *testing.B) {
 
 func readModel(b *testing.B, name string) []byte {
 	b.Helper()
-	model, err := os.ReadFile(acceptance(b, "models", name+".onnx"))
+	model, err := os.ReadFile(graphtest.Acceptance(b, "models", name+".onnx"))
 	if err != nil {
 		b.Fatal(err)
 	}

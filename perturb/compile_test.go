@@ -14,6 +14,7 @@ import (
 
 	"shaketable/perturb"
 	"shaketable/perturb/graph"
+	"shaketable/perturb/graph/graphtest"
 	"shaketable/perturb/graph/onnx"
 )
 
@@ -190,7 +191,7 @@ func TestCompileErrors(t *testing.T) {
 // TestCompanyDoesNotMatter: on a CPU with a chunk of 1, every probability of a real detector is bit for bit the same alone,
 // in a batch, and when the same pixels are scored by the detector on its own.
 func TestCompanyDoesNotMatter(t *testing.T) {
-	model, err := os.ReadFile(acceptance(t, "models", "meso4-df.onnx"))
+	model, err := os.ReadFile(graphtest.Acceptance(t, "models", "meso4-df.onnx"))
 	if err != nil {
 		t.Fatal(err)
 	}

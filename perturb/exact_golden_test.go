@@ -11,13 +11,14 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 
 	"shaketable/perturb"
+	"shaketable/perturb/graph/graphtest"
 )
 
 // TestGoldenExactJPEG: with the real codec, probabilities of a picture are those of the independent program, which
 // wrote and read files with libjpeg.
 func TestGoldenExactJPEG(t *testing.T) {
 	want := readGolden(t)
-	model, err := os.ReadFile(acceptance(t, "models", "meso4-f2f.onnx"))
+	model, err := os.ReadFile(graphtest.Acceptance(t, "models", "meso4-f2f.onnx"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +32,7 @@ func TestGoldenExactJPEG(t *testing.T) {
 	}
 	for i := 0; i < len(want.Files); i += step {
 		file := want.Files[i]
-		pixels, h, w := readPicture(t, acceptance(t, "media", file))
+		pixels, h, w := readPicture(t, graphtest.Acceptance(t, "media", file))
 		host := hostTensor(t, f, s, pixels, []int64{0}, h, w)
 		p, _ := run[float32](t, r, ort.Value(tensor(t, pixels, 1, 256, 256, 3)), tensor(t, host, 5, 1, 256, 256, 3))
 		for v, variant := range f.Variants[1:] {

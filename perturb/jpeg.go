@@ -3,6 +3,7 @@ package perturb
 import (
 	"math"
 
+	"shaketable/perturb/corrupt"
 	"shaketable/perturb/graph"
 )
 
@@ -47,8 +48,9 @@ func emitJPEG(c *canvas, settings []setting) []string {
 // jpeg is the picture after JPEG at a quality: uint8 [N,3,H,W].
 func (c *canvas) jpeg(quality int) string {
 	luma, chroma := c.jpegForward()
-	y := c.jpegDecode(luma, 1, blocksOf(c.h)*2, blocksOf(c.w)*2, quantTable(lumaTable(), quality))
-	cc := c.jpegDecode(chroma, 2, blocksOf(c.h), blocksOf(c.w), quantTable(chromaTable(), quality))
+	lumaTable, chromaTable := corrupt.QuantTables(quality)
+	y := c.jpegDecode(luma, 1, blocksOf(c.h)*2, blocksOf(c.w)*2, lumaTable)
+	cc := c.jpegDecode(chroma, 2, blocksOf(c.h), blocksOf(c.w), chromaTable)
 	return c.jpegColours(c.crop(y, c.h, c.w), c.upsampled(cc))
 }
 
@@ -124,14 +126,14 @@ func (c *canvas) dct(x string, planes, down, along int64) string {
 }
 
 // jpegDecode quantises coefficients with a table and transforms them back to uint8 planes [N,planes,8 down,8 along].
-func (c *canvas) jpegDecode(coefficients string, planes, down, along int64, table [64]float64) string {
+func (c *canvas) jpegDecode(coefficients string, planes, down, along int64, table [64]int32) string {
 	quantise := make([]float32, 64)
 	for k := range 64 {
-		quantise[k] = float32(awayFromZero / table[k] / 8)
+		quantise[k] = float32(awayFromZero / float64(table[k]) / 8)
 	}
 	levels := c.b.Round(c.b.Call("Mul", coefficients, c.b.Floats(quantise, 64)))
 	columns := c.b.Round(c.blockProduct(levels, func(u, v, i, j int) float64 {
-		return same(v, j) * wave(u, i) * table[8*u+v] * passScale // the table is multiplied back on the way
+		return same(v, j) * wave(u, i) * float64(table[8*u+v]) * passScale // the table is multiplied back on the way
 	}))
 	x := c.blockProduct(columns, func(i, v, u, j int) float64 { return same(i, u) * wave(v, j) / passScale })
 	x = c.b.Quantize(c.b.Call("Add", x, c.b.Float(nudge)), 1, 128)
@@ -209,42 +211,4 @@ func (c *canvas) jpegColours(y, chroma string) string {
 	green := c.b.Call("Sub", y, c.b.Call("Add", c.scaled(cb, .344136), c.scaled(cr, .714136)))
 	blue := c.b.Call("Add", y, c.scaled(cb, 1.772))
 	return c.b.Concat(1, c.store(red), c.store(green), c.store(blue))
-}
-
-// quantTable scales a table by the IJG rule: s = 5000/q below 50, else 200-2q; (t s + 50)/100 in integers, within 1..255.
-func quantTable(base [64]int, quality int) (table [64]float64) {
-	scale := 200 - 2*quality
-	if quality < 50 {
-		scale = 5000 / quality
-	}
-	for i, t := range base {
-		table[i] = float64(min(max((t*scale+50)/100, 1), 255))
-	}
-	return table
-}
-
-// lumaTable is table K.1 of T.81, row by row.
-func lumaTable() [64]int {
-	return [64]int{
-		16, 11, 10, 16, 24, 40, 51, 61,
-		12, 12, 14, 19, 26, 58, 60, 55,
-		14, 13, 16, 24, 40, 57, 69, 56,
-		14, 17, 22, 29, 51, 87, 80, 62,
-		18, 22, 37, 56, 68, 109, 103, 77,
-		24, 35, 55, 64, 81, 104, 113, 92,
-		49, 64, 78, 87, 103, 121, 120, 101,
-		72, 92, 95, 98, 112, 100, 103, 99,
-	}
-}
-
-// chromaTable is table K.2 of T.81, row by row.
-func chromaTable() [64]int {
-	table := [64]int{}
-	for i := range table {
-		table[i] = 99
-	}
-	for i, row := range [4][4]int{{17, 18, 24, 47}, {18, 21, 26, 66}, {24, 26, 56, 99}, {47, 66, 99, 99}} {
-		copy(table[i*8:], row[:])
-	}
-	return table
 }

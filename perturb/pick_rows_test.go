@@ -11,11 +11,12 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 
 	"shaketable/perturb"
+	"shaketable/perturb/graph/graphtest"
 )
 
 // TestPickedRows: picked rows are, bit for bit, those of the model that scores everything, each media with its own picks.
 func TestPickedRows(t *testing.T) {
-	model, err := os.ReadFile(acceptance(t, "models", "meso4-df.onnx"))
+	model, err := os.ReadFile(graphtest.Acceptance(t, "models", "meso4-df.onnx"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,56 +4,26 @@ package perturb_test
 
 import (
 	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 
 	ort "github.com/yalue/onnxruntime_go"
 
 	"shaketable/perturb"
+	"shaketable/perturb/graph/graphtest"
 )
 
-// moduleRoot is the repository as seen from this package's tests.
-const moduleRoot = ".."
-
-// startRuntime loads ONNX Runtime once per test binary, from SHAKETABLE_ONNXRUNTIME or from where make put it.
+// startRuntime loads ONNX Runtime once per test binary.
 var startRuntime = sync.OnceValue(func() error {
-	library := os.Getenv("SHAKETABLE_ONNXRUNTIME")
-	if library == "" {
-		library = filepath.Join(moduleRoot, ".cache", "onnxruntime", "libonnxruntime.so.1")
-	}
-	ort.SetSharedLibraryPath(library)
+	ort.SetSharedLibraryPath(graphtest.Library())
 	return ort.InitializeEnvironment(ort.WithLogLevelError())
 })
-
-// absent skips a test for want of something, except in CI, where nothing may be missing.
-func absent(tb testing.TB, what string) {
-	tb.Helper()
-	if os.Getenv("CI") == "true" {
-		tb.Fatal(what + " (in CI it must be there)")
-	}
-	tb.Skip(what)
-}
-
-// acceptance is a path in the acceptance data, or a skipped test.
-func acceptance(tb testing.TB, parts ...string) string {
-	tb.Helper()
-	root := os.Getenv("SHAKETABLE_ACCEPTANCE")
-	if root == "" {
-		root = filepath.Join(moduleRoot, "..", "shared", "acceptance")
-	}
-	path := filepath.Join(append([]string{root}, parts...)...)
-	if _, err := os.Stat(path); err != nil {
-		absent(tb, "acceptance data not found: "+err.Error())
-	}
-	return path
-}
 
 // needRuntime starts ONNX Runtime, or skips the test.
 func needRuntime(tb testing.TB) {
 	tb.Helper()
 	if err := startRuntime(); err != nil {
-		absent(tb, "ONNX Runtime not found: "+err.Error())
+		graphtest.Absent(tb, "ONNX Runtime not found: "+err.Error())
 	}
 }
 

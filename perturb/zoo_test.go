@@ -14,6 +14,7 @@ import (
 
 	"shaketable/perturb"
 	"shaketable/perturb/graph"
+	"shaketable/perturb/graph/graphtest"
 )
 
 func readFloats(t testing.TB, path string) []float32 {
@@ -32,7 +33,7 @@ func readFloats(t testing.TB, path string) []float32 {
 // TestZoo takes models of nine architectures, as PyTorch writes them, through Parse and Marshal without a change of their
 // logits, and fuses each with a suite.
 func TestZoo(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(acceptance(t, "zoo"), "*.onnx"))
+	files, err := filepath.Glob(filepath.Join(graphtest.Acceptance(t, "zoo"), "*.onnx"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no models in the zoo: %v", err)
 	}

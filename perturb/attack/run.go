@@ -157,7 +157,7 @@ func (t *trial) score(ctx context.Context, x []float32) (value, error) {
 	return checked(p, margin)
 }
 
-// gradient is a pass with gradient. The one of the clean picture is taken once.
+// gradient is a pass with gradient.
 func (t *trial) gradient(ctx context.Context, x, gradient []float32) (v value, err error) {
 	t.passes.Add(1)
 	p, margin, err := t.model.Gradient(ctx, x, 1, gradient)
@@ -167,6 +167,7 @@ func (t *trial) gradient(ctx context.Context, x, gradient []float32) (v value, e
 	return checked(p, margin)
 }
 
+// cleanGradient is that of the clean picture, taken once for all searches.
 func (t *trial) cleanGradient(ctx context.Context, gradient []float32) (v value, err error) {
 	t.slope.Lock()
 	defer t.slope.Unlock()

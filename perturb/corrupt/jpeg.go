@@ -16,13 +16,12 @@ func jpeg() Family {
 }
 
 func applyJPEG(in raster, parameters []float64, _ *stream) raster {
-	q := int(parameters[0])
+	fine, coarse := QuantTables(int(parameters[0]))
 	luma, cb, cr := in.ycc()
-	luma.recode(quantisers(lumaTable(), q))
-	chroma := quantisers(chromaTable(), q)
+	luma.recode(fine)
 	cb, cr = cb.halved(in.w, in.h), cr.halved(in.w, in.h)
-	cb.recode(chroma)
-	cr.recode(chroma)
+	cb.recode(coarse)
+	cr.recode(coarse)
 	return colours(luma, cb, cr, in.w, in.h)
 }
 

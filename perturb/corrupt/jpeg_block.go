@@ -23,6 +23,12 @@ const (
 	c3072 = 25172 // 3.072711026
 )
 
+// QuantTables returns the quantisers of JPEG at quality q, 1 to 100, for luma and chroma: tables K.1 and K.2 of ITU-T T.81, row by
+// row, scaled by the IJG rule.
+func QuantTables(q int) (luma, chroma [64]int32) {
+	return quantisers(lumaTable(), q), quantisers(chromaTable(), q)
+}
+
 // quantisers scales a table by the IJG rule: s = 5000/q below 50, else 200-2q; (t s + 50)/100 in integers, within 1..255.
 func quantisers(table [64]int32, q int) [64]int32 {
 	scale := int32(200 - 2*q)

@@ -20,6 +20,7 @@ import (
 	"shaketable/perturb"
 	"shaketable/perturb/attack"
 	"shaketable/perturb/graph"
+	"shaketable/perturb/graph/graphtest"
 	protos "shaketable/perturb/graph/onnx"
 	"shaketable/pipeline"
 )
@@ -32,17 +33,10 @@ type face struct {
 	fake bool
 }
 
-func acceptanceDir() string {
-	if dir := os.Getenv("SHAKETABLE_ACCEPTANCE"); dir != "" {
-		return dir
-	}
-	return "../../../shared/acceptance"
-}
-
 // faces are all labelled pictures, in the order of the labels; every step-th if step is above 1.
 func faces(t testing.TB, step int) (list []face) {
 	t.Helper()
-	file, err := os.Open(filepath.Join(acceptanceDir(), "media", "labels.csv"))
+	file, err := os.Open(filepath.Join(graphtest.AcceptanceRoot(), "media", "labels.csv"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +55,7 @@ func faces(t testing.TB, step int) (list []face) {
 
 func readFace(t testing.TB, name string) pipeline.Image {
 	t.Helper()
-	file, err := os.Open(filepath.Join(acceptanceDir(), "media", name))
+	file, err := os.Open(filepath.Join(graphtest.AcceptanceRoot(), "media", name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +105,7 @@ func mesoNets() []string {
 
 // TestAttackGolden holds every attack of the acceptance table against another program's probabilities, picture by picture.
 func TestAttackGolden(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(acceptanceDir(), "golden", "prob_real.json"))
+	text, err := os.ReadFile(filepath.Join(graphtest.AcceptanceRoot(), "golden", "prob_real.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +249,7 @@ func TestAttackMaskedReal(t *testing.T) {
 // TestAttackZoo: every family of architecture can be attacked by its gradient, which gets farther than random search, and
 // what it returns are the same bits from another runtime with other workers.
 func TestAttackZoo(t *testing.T) {
-	models, err := filepath.Glob(filepath.Join(acceptanceDir(), "zoo", "*.onnx"))
+	models, err := filepath.Glob(filepath.Join(graphtest.AcceptanceRoot(), "zoo", "*.onnx"))
 	if err != nil || len(models) == 0 {
 		t.Fatalf("no zoo: %v", err)
 	}

@@ -18,6 +18,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"shaketable/perturb"
+	"shaketable/perturb/graph/graphtest"
 	"shaketable/pipeline"
 )
 
@@ -240,10 +241,7 @@ func separately(s *ort.DynamicAdvancedSession, plain *Plain, p picture, variants
 // realDetector is one of the acceptance data, without which there is nothing real to measure.
 func realDetector(tb testing.TB, name string) pipeline.Detector {
 	tb.Helper()
-	dir := os.Getenv("SHAKETABLE_ACCEPTANCE")
-	if dir == "" {
-		dir = "../../../shared/acceptance"
-	}
+	dir := graphtest.AcceptanceRoot()
 	text, err := os.ReadFile(filepath.Join(dir, "detectors.yaml"))
 	if err != nil {
 		if os.Getenv("CI") == "true" {

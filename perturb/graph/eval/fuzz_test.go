@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"shaketable/perturb/graph"
+	"shaketable/perturb/graph/graphtest"
 	"shaketable/perturb/graph/onnx"
 )
 
@@ -47,12 +48,8 @@ func menagerie() *onnx.ModelProto {
 
 // subjects are the graphs to be mutated: our own, and the zoo of the acceptance data where it is.
 func subjects(tb testing.TB) []*onnx.ModelProto {
-	root := os.Getenv("SHAKETABLE_ACCEPTANCE")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "..", "shared", "acceptance")
-	}
 	list := []*onnx.ModelProto{menagerie()}
-	paths, _ := filepath.Glob(filepath.Join(root, "zoo", "*.onnx"))
+	paths, _ := filepath.Glob(filepath.Join(graphtest.AcceptanceRoot(), "zoo", "*.onnx"))
 	for _, path := range paths {
 		data, err := os.ReadFile(path)
 		if err != nil {

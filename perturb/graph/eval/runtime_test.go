@@ -5,8 +5,6 @@ package eval_test
 import (
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -16,36 +14,21 @@ import (
 
 	"shaketable/perturb/graph"
 	"shaketable/perturb/graph/eval"
+	"shaketable/perturb/graph/graphtest"
 	"shaketable/perturb/graph/onnx"
 )
 
-// moduleRoot is the repository as seen from this package's tests.
-const moduleRoot = "../../.."
-
-// startRuntime loads ONNX Runtime once per test binary, from SHAKETABLE_ONNXRUNTIME or from where make put it.
+// startRuntime loads ONNX Runtime once per test binary.
 var startRuntime = sync.OnceValue(func() error {
-	library := os.Getenv("SHAKETABLE_ONNXRUNTIME")
-	if library == "" {
-		library = filepath.Join(moduleRoot, ".cache", "onnxruntime", "libonnxruntime.so.1")
-	}
-	ort.SetSharedLibraryPath(library)
+	ort.SetSharedLibraryPath(graphtest.Library())
 	return ort.InitializeEnvironment(ort.WithLogLevelError())
 })
-
-// absent skips a test for want of something, except in CI, where nothing may be missing.
-func absent(tb testing.TB, what string) {
-	tb.Helper()
-	if os.Getenv("CI") == "true" {
-		tb.Fatal(what + " (in CI it must be there)")
-	}
-	tb.Skip(what)
-}
 
 // needRuntime starts ONNX Runtime, or skips the test.
 func needRuntime(tb testing.TB) {
 	tb.Helper()
 	if err := startRuntime(); err != nil {
-		absent(tb, "ONNX Runtime not found: "+err.Error())
+		graphtest.Absent(tb, "ONNX Runtime not found: "+err.Error())
 	}
 }
 

@@ -128,6 +128,15 @@ func bits(t onnx.TensorProto_DataType) int {
 	return 0
 }
 
+// Limits returns the smallest and largest value of an integer type; ok is false for any other type.
+func Limits(t onnx.TensorProto_DataType) (lo, hi int64, ok bool) {
+	if !integral(t) {
+		return 0, 0, false
+	}
+	lo, hi = limits(t)
+	return lo, hi, true
+}
+
 // limits are the smallest and largest value of an integer type; those of uint64 end where int64 does.
 func limits(t onnx.TensorProto_DataType) (lo, hi int64) {
 	switch w := bits(t); {

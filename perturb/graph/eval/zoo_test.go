@@ -15,19 +15,17 @@ import (
 
 	"shaketable/perturb/graph"
 	"shaketable/perturb/graph/eval"
+	"shaketable/perturb/graph/graphtest"
 	"shaketable/perturb/graph/onnx"
 )
 
 // acceptance lists files of the acceptance data, or skips the test.
 func acceptance(tb testing.TB, pattern string) []string {
 	tb.Helper()
-	root := os.Getenv("SHAKETABLE_ACCEPTANCE")
-	if root == "" {
-		root = filepath.Join(moduleRoot, "..", "shared", "acceptance")
-	}
-	paths, err := filepath.Glob(filepath.Join(root, pattern))
+	pattern = filepath.Join(graphtest.AcceptanceRoot(), pattern)
+	paths, err := filepath.Glob(pattern)
 	if err != nil || len(paths) == 0 {
-		absent(tb, "acceptance data not found: "+filepath.Join(root, pattern))
+		graphtest.Absent(tb, "acceptance data not found: "+pattern)
 	}
 	return paths
 }

@@ -3,7 +3,6 @@ package gradient
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"shaketable/perturb/graph"
@@ -24,12 +23,8 @@ func reshape(n *node) error {
 
 // pass: dX = dY. A Cast between floating types rounds, which is ignored.
 func pass(n *node) error {
-	if n.GetOpType() == "Dropout" {
-		t, ok := n.constant(2)
-		ratio, known := n.constant(1)
-		if n.has(2) && !inference(t, ok) && !dropsNothing(ratio, known) {
-			return errors.New("training_mode is on: the output is random")
-		}
+	if n.GetOpType() == "Dropout" && !dropsNothing(n.NodeProto, n.s.facts) {
+		return errors.New("training_mode is on: the output is random")
 	}
 	n.give(0, n.dy())
 	return nil
@@ -42,7 +37,7 @@ func quantize(n *node) error {
 	if err != nil {
 		return err
 	}
-	lo, hi, ok := integers(n.s.facts.Type(n.Output[0]))
+	lo, hi, ok := eval.Limits(n.s.facts.Type(n.Output[0]))
 	if !ok {
 		return fmt.Errorf("the result is of type %v", n.s.facts.Type(n.Output[0]))
 	}
@@ -62,28 +57,9 @@ func quantize(n *node) error {
 		}
 		level = s.add(level, s.constant(values, dims...))
 	}
-	inside := s.mul(s.above(level, lo-.5), s.below(level, hi+.5)) // what rounds to a bound is not beyond it
+	inside := s.mul(s.above(level, float64(lo)-.5), s.below(level, float64(hi)+.5)) // what rounds to a bound is not beyond it
 	n.give(0, s.mul(s.div(n.dy(), scale), inside))
 	return nil
-}
-
-// integers are the bounds of the types that pictures and activations are quantised to.
-func integers(t onnx.TensorProto_DataType) (lo, hi float64, ok bool) {
-	switch t {
-	case onnx.TensorProto_UINT8:
-		return 0, math.MaxUint8, true
-	case onnx.TensorProto_INT8:
-		return math.MinInt8, math.MaxInt8, true
-	case onnx.TensorProto_UINT16:
-		return 0, math.MaxUint16, true
-	case onnx.TensorProto_INT16:
-		return math.MinInt16, math.MaxInt16, true
-	case onnx.TensorProto_UINT4:
-		return 0, 15, true
-	case onnx.TensorProto_INT4:
-		return -8, 7, true
-	}
-	return 0, 0, false
 }
 
 // dequantize: y = (x - zero)*scale, dX = dY*scale.
@@ -217,12 +193,16 @@ func spaceToDepth(n *node) error {
 	return nil
 }
 
-// inference tells whether the training mode of a Dropout, a constant if known, is off.
-func inference(mode *eval.Tensor, known bool) bool {
-	return known && len(mode.I) == 1 && mode.I[0] == 0
-}
-
-// dropsNothing tells whether the ratio of a Dropout is 0, with which some exporters leave the training mode on.
-func dropsNothing(ratio *eval.Tensor, known bool) bool {
+// dropsNothing tells whether a Dropout passes all on: its training mode is off, or its ratio is 0, with which some exporters
+// leave the mode on.
+func dropsNothing(n *onnx.NodeProto, facts *eval.Facts) bool {
+	if inputName(n, 2) == "" {
+		return true
+	}
+	mode, known := facts.Const(inputName(n, 2))
+	if known && len(mode.I) == 1 && mode.I[0] == 0 {
+		return true
+	}
+	ratio, known := facts.Const(inputName(n, 1))
 	return known && len(ratio.F) == 1 && ratio.F[0] == 0
 }

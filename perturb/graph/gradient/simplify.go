@@ -152,9 +152,7 @@ func (s *simplifier) nothing(n *onnx.NodeProto) bool {
 		if len(n.GetOutput()) > 1 && n.Output[1] != "" && s.isOutput(n.Output[1]) {
 			return false
 		}
-		training, ok := s.facts.Const(inputName(n, 2))
-		ratio, known := s.facts.Const(inputName(n, 1))
-		return inputName(n, 2) == "" || inference(training, ok) || dropsNothing(ratio, known)
+		return dropsNothing(n, s.facts)
 	case "Cast", "CastLike":
 		t := s.facts.Type(n.Input[0])
 		return t != onnx.TensorProto_UNDEFINED && t == s.facts.Type(n.Output[0])

@@ -11,13 +11,14 @@ import (
 
 	"shaketable/perturb/graph"
 	"shaketable/perturb/graph/gradient"
+	"shaketable/perturb/graph/graphtest"
 	"shaketable/perturb/graph/onnx"
 )
 
 // zooNetworks are the files of the zoo, one per family of architecture.
 func zooNetworks(tb testing.TB) []string {
 	tb.Helper()
-	files, err := filepath.Glob(filepath.Join(acceptance(tb, "zoo"), "*.onnx"))
+	files, err := filepath.Glob(filepath.Join(graphtest.Acceptance(tb, "zoo"), "*.onnx"))
 	if err != nil || len(files) == 0 {
 		tb.Fatalf("no networks in the zoo: %v", err)
 	}
