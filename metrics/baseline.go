@@ -23,6 +23,7 @@ const (
 	File        BaselineKind = "file"        // counted by an evaluation beforehand
 	Predecessor BaselineKind = "predecessor" // the frozen rates of the previous generation
 	BurnIn      BaselineKind = "burn_in"     // the first matured probes of this generation
+	Accepted    BaselineKind = "accepted"    // the rates after a change that somebody has accepted
 )
 
 // Reference is what one series is held against: either the counted trials of a baseline, or an objective.
@@ -49,8 +50,20 @@ type Baseline struct {
 	Reason string `json:"reason"`
 	// Provenance holds what the counts were made from: suite, media set, program version, period.
 	Provenance map[string]string `json:"provenance,omitempty"`
+	// Version numbers the baselines of the generation that this one was made for; 0 before it was given a place there.
+	Version int `json:"version,omitempty"`
+	// Approved says who put it in use; nil if the configuration did.
+	Approved *Approval `json:"approved,omitempty"`
 	// Series maps the name of a series to its reference.
 	Series map[string]Reference `json:"series"`
+}
+
+// Approval is the word of a person.
+type Approval struct {
+	By     string `json:"by"`
+	Reason string `json:"reason"`
+	// At is the moment by the clock of the approver.
+	At time.Time `json:"at"`
 }
 
 // ParseBaseline reads one baseline from JSON and validates it. Unknown fields and anything after the baseline are errors.
@@ -74,8 +87,14 @@ func (b Baseline) Validate() error {
 	if b.Schema != BaselineSchema {
 		fault("schema is %d: this program reads %d", b.Schema, BaselineSchema)
 	}
-	if !slices.Contains([]BaselineKind{Objective, File, Predecessor, BurnIn}, b.Kind) {
-		fault("kind %q is unknown: want objective, file, predecessor or burn_in", b.Kind)
+	if !slices.Contains([]BaselineKind{Objective, File, Predecessor, BurnIn, Accepted}, b.Kind) {
+		fault("kind %q is unknown: want objective, file, predecessor, burn_in or accepted", b.Kind)
+	}
+	if b.Version < 0 {
+		fault("version is %d: it counts from 1", b.Version)
+	}
+	if a := b.Approved; a != nil && (a.By == "" || a.Reason == "" || a.At.IsZero()) {
+		fault("approved: by, reason and at are all needed")
 	}
 	if b.FrozenAt.IsZero() {
 		fault("frozen_at is missing")

@@ -3,6 +3,7 @@ package metrics_test
 import (
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,8 +28,29 @@ func objective() metrics.Baseline {
 	return b
 }
 
+func accepted() metrics.Baseline {
+	b := burnIn()
+	b.Kind, b.Version = metrics.Accepted, 3
+	b.Approved = &metrics.Approval{By: "grace", Reason: "the new encoder is here to stay", At: b.FrozenAt.Add(time.Hour)}
+	return b
+}
+
+// What was written before baselines had versions and approvals is read as ever.
+func TestBaselineOfBefore(t *testing.T) {
+	old := `{"schema":1,"kind":"file","id":"meso4-f2f","generation":"9f2c","frozen_at":"2026-11-22T10:00:00Z","author":"ada",
+		"reason":"evaluated","series":{"ra_self/jpeg/q=75":{"n":104,"k":3}}}`
+	b, err := metrics.ParseBaseline([]byte(old))
+	if must(t, b, err); b.Version != 0 || b.Approved != nil {
+		t.Errorf("version %d, approved %+v", b.Version, b.Approved)
+	}
+	text, err := json.Marshal(b)
+	if must(t, text, err); strings.Contains(string(text), "version") || strings.Contains(string(text), "approved") {
+		t.Errorf("written as %s", text)
+	}
+}
+
 func TestBaselineRoundTrip(t *testing.T) {
-	for _, b := range []metrics.Baseline{burnIn(), objective()} {
+	for _, b := range []metrics.Baseline{burnIn(), objective(), accepted()} {
 		data, err := json.Marshal(b)
 		must(t, data, err)
 		back, err := metrics.ParseBaseline(data)
@@ -72,6 +94,8 @@ func TestBaselineValidate(t *testing.T) {
 		"kind":       {func(b *metrics.Baseline) { b.Kind = "golden" }, []string{`kind "golden"`, "burn_in"}},
 		"moment":     {func(b *metrics.Baseline) { b.FrozenAt = time.Time{} }, []string{"frozen_at is missing"}},
 		"author":     {func(b *metrics.Baseline) { b.Author = "" }, []string{"author is missing"}},
+		"version":    {func(b *metrics.Baseline) { b.Version = -1 }, []string{"version is -1"}},
+		"approval":   {func(b *metrics.Baseline) { b.Approved = &metrics.Approval{By: "x"} }, []string{"approved: by, reason and at"}},
 		"generation": {func(b *metrics.Baseline) { b.Generation = "" }, []string{"generation is missing"}},
 		"empty":      {func(b *metrics.Baseline) { b.Series = nil }, []string{"series is empty"}},
 		"no trials":  {func(b *metrics.Baseline) { b.Series["x"] = metrics.Reference{} }, []string{`series "x"`, "n is missing"}},

@@ -7,6 +7,10 @@
 //	                                              ▲
 //	                      Baseline ─► Null ───────┘                        what it is held against
 //
+// Beside them stand figures of one finished evaluation, which are reported and never judged: [Calibration], [ECE], [Brier],
+// [Credibility], [Ambiguous], [Disagreement], [WorstShare], [ConformalRadius], [RankStability]; and, for media sampled at
+// unequal rates, [Hajek] and [ESR.FoldTempered].
+//
 // Everything here is a pure function of its arguments, or a small value that its owner stores: no input or output, no
 // clock, no randomness, no knowledge of streams. On one architecture the same arguments give the same bits, so a replay
 // gives the same alarms.

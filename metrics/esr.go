@@ -118,25 +118,30 @@ func (e *ESR) Fold(state *ESRState, gained Trials) (Verdict, error) {
 	if state.Evidence == nil {
 		state.Evidence = make([]float64, len(e.failure))
 	}
+	failed, passed := gained.K, max(gained.N-gained.K, 0)
+	for j := range state.Evidence {
+		state.Evidence[j] += failed*e.failure[j] + passed*e.success[j]
+	}
+	return e.conclude(state, gained), nil
+}
+
+// conclude turns ln(1 + M_j) + ln L_j into the ln(1 + M_j) after the update, counts it, and resets after an alarm.
+func (e *ESR) conclude(state *ESRState, gained Trials) Verdict {
 	state.Q0 = e.q0
 	state.Updates++
 	state.Trials = state.Trials.Plus(gained)
-	v := e.advance(state.Evidence, gained.K, max(gained.N-gained.K, 0))
+	v := e.advance(state.Evidence)
 	if v.Alarm {
 		clear(state.Evidence)
 		state.Updates, state.Trials = 0, Trials{}
 		state.Alarms++
 	}
-	return v, nil
+	return v
 }
 
-// advance turns ln(1 + M_j) of before into that of after, and judges the mean of M_j on the way.
-func (e *ESR) advance(evidence []float64, failures, successes float64) Verdict {
-	top := math.Inf(-1)
-	for j := range evidence {
-		evidence[j] += failures*e.failure[j] + successes*e.success[j]
-		top = max(top, evidence[j])
-	}
+// advance turns ln M_j into ln(1 + M_j), and judges the mean of M_j on the way.
+func (e *ESR) advance(evidence []float64) Verdict {
+	top := slices.Max(evidence)
 	sum, scale := 0., math.Exp(min(top, maxExponent))
 	for j, logM := range evidence {
 		relative := math.Exp(logM - top)

@@ -57,7 +57,8 @@ func TestESRGolden(t *testing.T) {
 	five := metrics.Alternatives(.1)
 	equalTo(t, "alternatives", five, []float64{.12, .15, .2, .3, .5}, 15)
 	ms, _ = fold(t, .1, five, singles(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1))
-	equalTo(t, "ten passed, five failed", []float64{ms[9], ms[14]}, []float64{5.2512834674, 1858.2048612}, 7)
+	near(t, "ten passed", ms[9], 5.2512834674, 10)
+	near(t, "and five failed", ms[14], 1858.2048612, 7)
 
 	ms, last = fold(t, .1, five, []metrics.Trials{{N: 5}, {N: 5, K: 1}, {N: 4, K: 2}, {}, {N: 6}, {N: 10, K: 4}})
 	equalTo(t, "buckets", ms, []float64{.5075233211, 1.6041201173, 8.8886453242, 9.8886453242, 4.1179572654, 38.3482915159}, 10)
@@ -87,7 +88,7 @@ func TestESRFirstAlarm(t *testing.T) {
 			s, v, err = e.Update(s, y)
 			must(t, s, err)
 			if i == 199 {
-				near(t, "M after the quiet part", math.Exp(v.LogM), 70.4261437841, 8)
+				near(t, "M after the quiet part", math.Exp(v.LogM), 70.4261437844, 10) // mpmath at 40 digits
 			}
 			if v.Alarm != (v.Progress == 1) || v.Alarm != (v.LogM >= math.Log(threshold)) {
 				t.Errorf("trial %d: %+v at threshold %v", i, v, threshold)
