@@ -18,6 +18,7 @@ const (
 	StateNoData     AlertState = "no_data"
 	StateUntrusted  AlertState = "untrusted"
 	StateSuperseded AlertState = "superseded"
+	StateTest       AlertState = "test" // of a transition that only tests the way to the receivers
 )
 
 // Tier decides how loud an alert is and whose allowance of false alarms it uses.
@@ -32,18 +33,24 @@ const (
 
 // Transition is one message: a change of state of one alert. ID is the same however often it is sent.
 type Transition struct {
-	ID          string     `json:"id"`          // of this transition: episode id + state
-	Episode     string     `json:"episode"`     // hash(rule, config digest, first fold that broke it)
-	Fingerprint string     `json:"fingerprint"` // hash(detector, tier)
-	Detector    string     `json:"detector"`
-	Version     string     `json:"version"`
-	Generation  string     `json:"generation"`
-	Tier        Tier       `json:"tier"`
-	Notify      string     `json:"notify"` // none | ticket | page: what the owner allowed when it happened
-	Owner       string     `json:"owner,omitempty"`
-	Rule        string     `json:"rule"` // the leading series, "RR(0.05) jpeg"
-	State       AlertState `json:"state"`
-	Previous    AlertState `json:"previous"`
+	ID          string `json:"id"`          // of this transition: episode id + state
+	Episode     string `json:"episode"`     // hash(rule, config digest, first fold that broke it)
+	Fingerprint string `json:"fingerprint"` // hash(detector, tier)
+	Detector    string `json:"detector"`
+	Version     string `json:"version"`
+	Generation  string `json:"generation"`
+	Tier        Tier   `json:"tier"`
+	Notify      string `json:"notify"` // none | ticket | page: what the owner allowed when it happened
+	Owner       string `json:"owner,omitempty"`
+	// Muted is the mute that holds this message back: Notify is "none" then.
+	Muted string `json:"muted,omitempty"`
+	// Repeat counts how often the same was said before; ID differs each time.
+	Repeat int `json:"repeat,omitempty"`
+	// Flapping says that the alert has come and gone several times within a day.
+	Flapping bool       `json:"flapping,omitempty"`
+	Rule     string     `json:"rule"` // the leading series, "RR(0.05) jpeg"
+	State    AlertState `json:"state"`
+	Previous AlertState `json:"previous"`
 	// At is event time (the watermark) of the fold that decided; Started the event time of the episode's first fold.
 	At      time.Time `json:"at"`
 	Started time.Time `json:"started"`
@@ -56,9 +63,12 @@ type Transition struct {
 	Baseline     float64 `json:"baseline"`
 	BaselineName string  `json:"baseline_name"`
 	Window       string  `json:"window"`
-	Summary      string  `json:"summary"` // one line
-	Text         string  `json:"text"`    // the whole message, in the order DESIGN asks for
-	Runbook      string  `json:"runbook,omitempty"`
+	// Cause is the suspect that the text names: "model", "serving", "traffic", a slice such as "source=upload-api", "runtime",
+	// "labels" or "unknown"; "" where nothing is wrong with the figures.
+	Cause   string `json:"cause,omitempty"`
+	Summary string `json:"summary"` // one line
+	Text    string `json:"text"`    // the whole message, in the order DESIGN asks for
+	Runbook string `json:"runbook,omitempty"`
 }
 
 // Sink delivers transitions. Send returns nil only when the receiver has acknowledged; it is called again otherwise.

@@ -54,10 +54,14 @@ type AlertConfig struct {
 	FineHorizon time.Duration `yaml:"fine_horizon"`
 	// Skew says when the deployed scores are no longer those of the probed model.
 	Skew SkewConfig `yaml:"skew"`
+	// Labels says when labels should have come.
+	Labels LabelsConfig `yaml:"labels"`
 	// Inconclusive is the share of failed probes above which figures are not trusted. Default .1.
 	Inconclusive float64 `yaml:"inconclusive"`
 	// Resolve says which evidence ends an episode.
 	Resolve ResolveConfig `yaml:"resolve"`
+	// Repeat says after how long a firing alert is told again. Default page 4h, ticket 24h.
+	Repeat RepeatConfig `yaml:"repeat"`
 	// NoData says when silence is a state of its own.
 	NoData NoDataConfig `yaml:"no_data"`
 	// Notify is used for detectors that name none: "none", "ticket" or "page". Default "none".
@@ -72,6 +76,8 @@ type AlertConfig struct {
 type BurnInConfig struct {
 	MinProbes   int64         `yaml:"min_probes"`
 	MinDuration time.Duration `yaml:"min_duration"` // of event time
+	// Approval makes it a proposal, which judges nothing before somebody approves it. Default false.
+	Approval bool `yaml:"approval"`
 }
 
 // PredecessorConfig is part of [AlertConfig].
@@ -100,6 +106,13 @@ type SkewConfig struct {
 	Tolerance float64 `yaml:"tolerance"`
 	// Share of probes that may lie beyond the tolerance. Default .05.
 	Share float64 `yaml:"share"`
+}
+
+// LabelsConfig is part of [AlertConfig].
+type LabelsConfig struct {
+	// Delay is the age at which a picture should have its label: figures that need labels leave out what is younger. 0: the
+	// time within which 95 % of the labels have come so far; 24h until 30 have. Default 0.
+	Delay time.Duration `yaml:"delay"`
 }
 
 // ResolveConfig is part of [AlertConfig].
@@ -136,6 +149,7 @@ func DefaultAlertConfig() AlertConfig {
 		FineHorizon: 6 * time.Hour,
 		Skew:        SkewConfig{Tolerance: .05, Share: .05}, Inconclusive: .1,
 		Resolve: ResolveConfig{Margin: .02, MinProbes: 200, Hold: 30 * time.Minute},
+		Repeat:  RepeatConfig{Page: 4 * time.Hour, Ticket: 24 * time.Hour},
 		NoData:  NoDataConfig{MaxHold: 10 * time.Minute, MinProbes: 1, Idle: time.Minute},
 		Notify:  NotifyNone, Lease: 15 * time.Second,
 	}
@@ -268,6 +282,10 @@ func (c AlertConfig) validateTimes() []error {
 		} else if i > 0 && w <= c.Windows[i-1] {
 			es = append(es, fmt.Errorf("windows[%d]: %v must be longer than the one before it", i, w))
 		}
+	}
+	es = append(es, c.Repeat.validate()...)
+	if d := c.Labels.Delay; d < 0 || d > 30*24*time.Hour {
+		es = append(es, fmt.Errorf("labels.delay: %v must be 0 (measured) to 720h, the longest that is counted", d))
 	}
 	es = append(es, positive("fine_horizon", c.FineHorizon)...)
 	es = append(es, positive("no_data.max_hold", c.NoData.MaxHold)...)

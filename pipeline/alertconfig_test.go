@@ -44,6 +44,7 @@ func TestAlertConfigFaults(t *testing.T) {
 		{"notify", `notify: "everybody"`, func(c *AlertConfig) { c.Notify = "everybody" }},
 		{"detectors", "detectors: -1", func(c *AlertConfig) { c.Detectors = -1 }},
 		{"hold", "resolve.hold: -1s", func(c *AlertConfig) { c.Resolve.Hold = -time.Second }},
+		{"label delay", "labels.delay: 721h0m0s must be 0", func(c *AlertConfig) { c.Labels.Delay = 721 * time.Hour }},
 		{"max hold", "no_data.max_hold: 0s", func(c *AlertConfig) { c.NoData.MaxHold = 0 }},
 	} {
 		cfg := DefaultAlertConfig()

@@ -26,12 +26,15 @@ type Alerter struct {
 	beat     time.Duration
 	seated   atomic.Bool
 	current  atomic.Pointer[Snapshot]
-	due      time.Time       // of the next fold, wall clock
-	archived map[string]bool // baselines that are kept outside the store
+	due      time.Time // of the next fold, wall clock
+	folds    int64     // of the state that was saved last
+	recalled bool      // the archive was asked under this lease
+	archived mirror
+	names    []string // of the sinks
 	couriers []*courier
 }
 
-// AlerterOptions are the parts of an [Alerter]. Examples, Archive and Delivered may be nil.
+// AlerterOptions are the parts of an [Alerter]. Examples, Slices, Panels, Orders, Archive and Delivered may be nil.
 type AlerterOptions struct {
 	Detector string
 	Owner    string // of the lease; unique to the process
@@ -41,28 +44,24 @@ type AlerterOptions struct {
 	Outbox   Outbox
 	Sinks    []Sink
 	Examples ExampleReader
+	Slices   SliceReader
+	Panels   PanelReader
+	Orders   Orders
 	Archive  Archive
 	// Delivered is told how every attempt to deliver a transition went.
 	Delivered func(sink string, err error)
 	Log       *slog.Logger
 }
 
-// Archive keeps baselines outside the store, so that a generation that is known is not burned in again after the store
-// was lost. Storing the same baseline again must do no harm.
-type Archive interface {
-	Keep(ctx context.Context, detector string, b metrics.Baseline) error
-}
-
 // NewAlerter returns the alerter of a detector; Run starts it.
 func NewAlerter(o AlerterOptions) *Alerter {
 	cfg := o.Machine.cfg
-	a := &Alerter{AlerterOptions: o, beat: min(cfg.Period, cfg.Lease/3), archived: map[string]bool{}}
-	names := make([]string, len(o.Sinks))
-	for i, s := range o.Sinks {
-		names[i] = s.Name()
+	a := &Alerter{AlerterOptions: o, beat: min(cfg.Period, cfg.Lease/3), archived: mirror{}}
+	for _, s := range o.Sinks {
+		a.names = append(a.names, s.Name())
 	}
 	for _, s := range o.Sinks {
-		a.couriers = append(a.couriers, &courier{alerter: a, sink: s, names: names, wake: make(chan struct{}, 1)})
+		a.couriers = append(a.couriers, &courier{alerter: a, sink: s, names: a.names, wake: make(chan struct{}, 1)})
 	}
 	return a
 }
@@ -112,7 +111,7 @@ func (a *Alerter) turn(ctx context.Context, held int64) int64 {
 		return 0
 	}
 	if token != held {
-		a.due = time.Time{} // the state says when the last fold was
+		a.due, a.recalled = time.Time{}, false // the state says when the last fold was
 	}
 	if now := time.Now(); !now.Before(a.due) {
 		if err := a.fold(limited, token, now); err != nil {
@@ -150,10 +149,14 @@ func (a *Alerter) fold(ctx context.Context, token int64, now time.Time) error {
 		a.due = st.Folded.Add(period)
 		return nil
 	}
-	in, err := a.Machine.Read(ctx, a.Ledger, a.Examples, a.Detector, st, now)
+	if st, err = a.recall(ctx, st); err != nil {
+		return err
+	}
+	in, err := a.Machine.Read(ctx, Readers{Ledger: a.Ledger, Examples: a.Examples, Slices: a.Slices, Panels: a.Panels, Orders: a.Orders}, a.Detector, st, now)
 	if err != nil {
 		return err
 	}
+	in.Sinks = a.names
 	result, err := a.Machine.Step(st, in)
 	if err != nil {
 		return err
@@ -161,7 +164,7 @@ func (a *Alerter) fold(ctx context.Context, token int64, now time.Time) error {
 	if err := a.save(ctx, token, seq, result); err != nil {
 		return err
 	}
-	a.due = now.Add(period - a.beat/2)
+	a.due, a.folds = now.Add(period-a.beat/2), result.State.Folds
 	a.current.Store(&result.Snapshot)
 	a.keep(ctx, result.State)
 	for _, t := range result.Transitions {
@@ -182,7 +185,7 @@ func (a *Alerter) save(ctx context.Context, token, seq int64, result Result) err
 	if err != nil {
 		return fmt.Errorf("encode snapshot: %w", err)
 	}
-	save := Save{Detector: a.Detector, Token: token, Prev: seq, State: state, Snapshot: snapshot}
+	save := Save{Detector: a.Detector, Token: token, Prev: seq, State: state, Snapshot: snapshot, Done: result.Done}
 	if len(a.Sinks) > 0 { // without a sink nobody would ever empty the outbox
 		save.Transitions = result.Transitions
 	}
@@ -197,23 +200,49 @@ func (a *Alerter) save(ctx context.Context, token, seq int64, result Result) err
 	}
 }
 
-// keep archives the baselines in use; what fails is tried again at the next fold.
+// recall asks the archive what the state should know, when there is a reason to doubt it: another alerter had the lease, or
+// the store lost the state or went back to an earlier one. Where there is no state at all the archive must answer, else
+// what is known would be burned in anew and what is muted would be loud.
+func (a *Alerter) recall(ctx context.Context, st *State) (*State, error) {
+	if a.Archive == nil || a.recalled && st.Folds > 0 && st.Folds >= a.folds {
+		return st, nil
+	}
+	limited, cancel := context.WithTimeout(ctx, a.Machine.cfg.Lease/3) // the lease must outlive a broker that is away
+	defer cancel()
+	entries, err := a.Archive.Load(limited, a.Detector)
+	switch {
+	case err != nil && st.Folds == 0:
+		return nil, fmt.Errorf("there is no state, and the archive that may know one cannot be read: %w", err)
+	case err != nil:
+		a.complain(ctx, "read the archive", err)
+		return st, nil
+	}
+	a.recalled, a.archived = true, mirror{}
+	a.archived.note(entries)
+	st, older := st.restored(entries)
+	if older {
+		a.Log.Warn("alerter: the store is older than the archive: baselines, mutes, episodes and transitions are taken from there",
+			"detector", a.Detector, "entries", len(entries))
+	}
+	return st, nil
+}
+
+// keep archives what has changed; what fails is tried again at the next fold.
 func (a *Alerter) keep(ctx context.Context, st *State) {
 	if a.Archive == nil {
 		return
 	}
-	for _, id := range sortedKeys(st.Generations) {
-		for _, b := range st.Generations[id].Baselines {
-			if a.archived[b.ID] {
-				continue
-			}
-			if err := a.Archive.Keep(ctx, a.Detector, b); err != nil {
-				a.complain(ctx, "archive baseline "+b.ID, err)
-				continue
-			}
-			a.archived[b.ID] = true
-		}
+	changes := a.archived.changes(st)
+	if len(changes) == 0 {
+		return
 	}
+	limited, cancel := context.WithTimeout(ctx, a.Machine.cfg.Lease/3)
+	defer cancel()
+	if err := a.Archive.Keep(limited, changes); err != nil {
+		a.complain(ctx, "keep in the archive", err)
+		return
+	}
+	a.archived.note(changes)
 }
 
 // leave gives the lease back, so that a successor need not wait for it to run out.

@@ -2,15 +2,12 @@ package pipeline
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"shaketable/metrics"
 )
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
@@ -34,7 +31,7 @@ func newClockPath(t *testing.T) *clockPath {
 func (p *clockPath) start(ctx context.Context, owner string, sinks ...Sink) (*Alerter, func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	a := NewAlerter(AlerterOptions{Detector: "meso", Owner: owner, Machine: machine(p.t, scenarioConfig()), Ledger: p.w, Seat: p.seat,
-		Outbox: p.seat, Sinks: sinks, Examples: p.w, Log: quiet()})
+		Outbox: p.seat, Sinks: sinks, Examples: p.w, Orders: &p.seat.orders, Log: quiet()})
 	var done sync.WaitGroup
 	done.Go(func() { a.Run(ctx) })
 	return a, func() { cancel(); done.Wait() }
@@ -239,57 +236,6 @@ func TestStoreFaultsChangeNothing(t *testing.T) {
 		synctest.Wait()
 		if a.Current(time.Now()) == nil {
 			t.Error("does not go on after the fault")
-		}
-	})
-}
-
-// keeper is an Archive that fails at first.
-type keeper struct {
-	mu    sync.Mutex
-	kept  []metrics.Baseline
-	fails int
-}
-
-func (k *keeper) Keep(_ context.Context, _ string, b metrics.Baseline) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.fails > 0 {
-		k.fails--
-		return errors.New("no broker")
-	}
-	k.kept = append(k.kept, b)
-	return nil
-}
-
-func TestBaselinesAreArchivedAndComeBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newClockPath(t)
-		k := &keeper{fails: 3}
-		ctx, cancel := context.WithCancel(t.Context())
-		a := NewAlerter(AlerterOptions{Detector: "meso", Owner: "one", Machine: machine(t, scenarioConfig()), Ledger: p.w, Seat: p.seat,
-			Outbox: p.seat, Archive: k, Log: quiet()})
-		var done sync.WaitGroup
-		done.Go(func() { a.Run(ctx) })
-		p.traffic(45, p.a, 60, healthy())
-		cancel()
-		done.Wait()
-		if len(k.kept) != 1 || k.kept[0].Kind != metrics.BurnIn {
-			t.Fatalf("archived %+v", k.kept)
-		}
-		text, err := json.Marshal(k.kept[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		restored, err := metrics.ParseBaseline(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		// The store is lost: what was burned in is known, not burned in again.
-		s := play(t, scenarioConfig(), restored)
-		s.w = p.w
-		s.fold()
-		if len(s.last.Baselines) != 1 || s.last.Baselines[0].ID != restored.ID {
-			t.Errorf("after a loss of the store: %+v", s.last.Baselines)
 		}
 	})
 }

@@ -70,6 +70,29 @@ func (h *holding) apply(ctx context.Context, b *Batch) error {
 	}
 }
 
+// slicesOf asks for the slices of a detection until there is an answer: like a batch, a detection whose slice is not known
+// waits, and the partition with it. Guessing would put it where a replay does not find it.
+func (h *holding) slicesOf(ctx context.Context, d *Detection) ([]string, error) {
+	slices, err := h.Slicer.Of(ctx, d)
+	if err == nil {
+		return slices, nil
+	}
+	part := fmt.Sprintf("store (%s)", partitionPart(h.a))
+	for attempt := 0; err != nil; attempt++ {
+		if ctx.Err() != nil || !Pause(ctx, backoff(attempt)) {
+			return nil, ctx.Err()
+		}
+		h.Health.Set(part, err)
+		if loud(attempt) {
+			h.log.Warn("the store does not say which slice a detection belongs to: nothing is lost, but the partition waits until it does",
+				"attempts", attempt+1, "error", err)
+		}
+		slices, err = h.Slicer.Of(ctx, d)
+	}
+	h.Health.Set(part, nil)
+	return slices, nil
+}
+
 func (h *holding) verdict(b *Batch, v Verdict, at int64) error {
 	switch v {
 	case OK, DUP:
@@ -167,6 +190,6 @@ func (h *holding) addLabel(ctx context.Context, b *Batch, r *Record) bool {
 		return h.bury(ctx, newDeadLetter(Labels, r, f))
 	}
 	h.keyed(Labels, r, l.MediaID)
-	b.Labels = append(b.Labels, LabelRecord{MediaKey: h.Sampler.Hide(l.MediaID), Fake: l.Fake, Revision: l.Revision, Offset: r.Offset})
+	b.Labels = append(b.Labels, LabelRecord{MediaKey: h.Sampler.Hide(l.MediaID), Fake: l.Fake, Revision: l.Revision, Offset: r.Offset, Time: l.Time})
 	return true
 }

@@ -67,6 +67,9 @@ func variantSeries(g Generation) []Series {
 // mean of the rates of their variants, whatever the number of trials of each, out of as many trials as the variant with the
 // fewest has. What a baseline says of a family is not used: it is the mean over the severities of another suite.
 func referenceOf(b *metrics.Baseline, g Generation, s Series) (metrics.Trials, bool) {
+	if s.Slice != "" {
+		return sliceReference(b, g, s)
+	}
 	reference := func(i int) (metrics.Reference, bool) {
 		v := g.Variants[i-1]
 		r, ok := b.Series[SeriesName(s.Metric, s.Edge, v.Family, v.Parameter)]
@@ -132,7 +135,7 @@ func (r *run) hand(to *GenerationState, g Generation) {
 	if a := r.st.Alerts[Paging]; a != nil && a.Episode != nil {
 		if own := r.st.Generations[before.ID].Baselines; len(own) > 0 {
 			b := own[0]
-			b.Kind = metrics.Predecessor
+			b.Kind, b.Approved = metrics.Predecessor, nil
 			b.Reason = fmt.Sprintf("handed on by version %s, which is in an episode", before.Version)
 			to.Handed = served(b, g.ID)
 		}
@@ -143,6 +146,7 @@ func (r *run) hand(to *GenerationState, g Generation) {
 	b, err := FreezeBaseline(metrics.Predecessor, before.Generation, r.in.Totals[before.ID], r.mark, reason,
 		func(name string, _ metrics.Trials) bool { return whole[name] })
 	if err == nil { // an error says that it had too few probes
+		r.handSlices(&b, before.Generation)
 		to.Handed = served(b, g.ID)
 	}
 }
@@ -160,6 +164,7 @@ func served(b metrics.Baseline, generation string) *metrics.Baseline {
 // settle freezes what the active generation is held against, in the configured order. What the first baseline lacks, such
 // as labels that lag, is added by a burn-in of its own. It returns what was frozen now.
 func (r *run) settle() []metrics.Baseline {
+	r.meetSlices()
 	var frozen []metrics.Baseline
 	for _, kind := range r.m.cfg.Baseline {
 		switch {
@@ -168,8 +173,7 @@ func (r *run) settle() []metrics.Baseline {
 		case len(r.gen.Baselines) > 0 || kind == metrics.Objective:
 		case kind == metrics.File || kind == metrics.Predecessor:
 			if b := r.given(kind); b != nil && r.m.serves(r.active.Generation, b) {
-				r.gen.Baselines = append(r.gen.Baselines, *b)
-				frozen = append(frozen, *b)
+				frozen = append(frozen, r.gen.use(*b))
 			}
 		}
 	}
@@ -180,7 +184,7 @@ func (r *run) settle() []metrics.Baseline {
 func (r *run) given(kind metrics.BaselineKind) *metrics.Baseline {
 	for i := range r.m.known {
 		b := &r.m.known[i]
-		if b.Kind != kind {
+		if b.Kind != kind && (kind != metrics.File || b.Kind == metrics.Objective) { // a file may hold what was exported
 			continue
 		}
 		if b.Provenance[ProvenanceServes] == r.active.ID || kind == metrics.File &&
@@ -203,8 +207,7 @@ func (m *Machine) serves(g Generation, b *metrics.Baseline) bool {
 func (r *run) burnIn() []metrics.Baseline {
 	if len(r.gen.Baselines) == 0 {
 		if b := r.given(metrics.BurnIn); b != nil {
-			r.gen.Baselines = append(r.gen.Baselines, *b)
-			return []metrics.Baseline{*b}
+			return []metrics.Baseline{r.gen.use(*b)}
 		}
 	}
 	cfg := r.m.cfg.BurnIn
@@ -212,28 +215,36 @@ func (r *run) burnIn() []metrics.Baseline {
 		return nil
 	}
 	lacking := r.lacking()
-	if len(lacking) == 0 {
+	if len(lacking) == 0 && len(r.lackingSlices(cfg)) == 0 {
 		return nil
 	}
 	reason := fmt.Sprintf("first probes of version %s, %s to %s", r.active.Version, stamp(r.gen.First), stamp(r.mark))
 	whole := mature(r.active.Generation, r.in.Totals[r.active.ID], cfg.MinProbes)
 	b, err := FreezeBaseline(metrics.BurnIn, r.active.Generation, r.in.Totals[r.active.ID], r.mark, reason,
 		func(name string, _ metrics.Trials) bool { return whole[name] && lacking[name] })
-	if err != nil { // nothing has matured, or everything has a reference
+	if len(b.Series) > 0 && err != nil {
+		return nil
+	}
+	if r.freezeSlices(&b, r.lackingSlices(cfg), r.total); len(b.Series) == 0 { // nothing has matured, or everything has a reference
 		return nil
 	}
 	b = *served(b, r.active.ID)
+	if cfg.Approval {
+		r.gen.propose(b)
+		return nil
+	}
 	r.beginAfter(b)
-	r.gen.Baselines = append(r.gen.Baselines, b)
-	return []metrics.Baseline{b}
+	return []metrics.Baseline{r.gen.use(b)}
 }
 
-// held says whether a baseline in use has a series.
+// held says whether a baseline has a series: one in use, or a burn-in that waits for its approval.
 func (r *run) held(s Series) bool {
-	return slices.ContainsFunc(r.gen.Baselines, func(b metrics.Baseline) bool {
+	has := func(b metrics.Baseline) bool {
 		_, ok := referenceOf(&b, r.active.Generation, s)
 		return ok
-	})
+	}
+	return slices.ContainsFunc(r.gen.Baselines, has) || r.m.cfg.BurnIn.Approval &&
+		slices.ContainsFunc(r.gen.Proposed, func(b metrics.Baseline) bool { return b.Kind == metrics.BurnIn && has(b) })
 }
 
 // lacking names the variant series that any series without a baseline is made of: its own, a family's or the detector's.
@@ -254,10 +265,10 @@ func (r *run) lacking() map[string]bool {
 
 // beginAfter keeps the probes that made a baseline out of the evidence against it.
 func (r *run) beginAfter(b metrics.Baseline) {
-	list, _ := SeriesOf(r.active.Generation, nil)
+	list, _ := SeriesOf(r.active.Generation, nil, sortedKeys(r.in.Slices)...)
 	for _, s := range list {
 		if _, ok := referenceOf(&b, r.active.Generation, s); ok && !r.held(s) {
-			r.series(s.id()).Gain = metrics.Gain{Folded: r.total.trials(s)}
+			r.series(s.id()).Gain = metrics.Gain{Folded: r.trials(s)}
 		}
 	}
 }

@@ -40,6 +40,7 @@ func (l *Line) react(ctx context.Context, a Assignment, err error, log *slog.Log
 	case errors.Is(err, errReplay), errors.Is(err, errLost):
 		l.Stats.Replays.Add(1)
 		log.Warn("reading again from the store's position", "cause", err)
+		l.Schedule.Restore(ctx)
 	case errors.Is(err, errFenced):
 		log.Warn("fenced off, but still a member of the group: claiming again")
 	default: // a fault until the next claim has succeeded

@@ -24,6 +24,14 @@ type world struct {
 	now     time.Time // event time, and wall clock
 	meters  map[string]*Meter
 	sumErr  error
+	panels  map[string]PanelRuns
+	due     []dueLabel
+}
+
+// dueLabel is a label that will come.
+type dueLabel struct {
+	at    time.Time
+	count func()
 }
 
 // habits say how the probes of a generation behave.
@@ -33,6 +41,9 @@ type habits struct {
 	fails        float64            // share of inconclusive probes
 	labelled     float64            // share with a label
 	wrong        float64            // share of labelled whose every decision is wrong
+	delay        time.Duration      // from the picture to its label
+	slices       []string           // that the detections are in
+	fake         float64            // share of pictures judged fake; 0: a half
 }
 
 func newWorld(seed uint64) *world {
@@ -83,14 +94,21 @@ func (w *world) pass(d time.Duration, g Generation, n int, h habits) {
 	m := w.meters[g.ID]
 	w.now = w.now.Add(d)
 	at := BucketsAt(w.now, w.windows.Fine, w.windows.Coarse)
-	m.CountDetection(at, int64(10*n), w.cells)
+	m.CountDetection(at, int64(10*n), w.cells, h.slices...)
 	for range n {
 		if w.rng.Float64() < h.fails {
-			m.CountInconclusive(ReasonTimeout, at, w.cells)
+			m.CountInconclusive(ReasonTimeout, at, w.cells, h.slices...)
 			continue
 		}
 		w.probe(m, g, at, h)
 	}
+	w.due = slices.DeleteFunc(w.due, func(d dueLabel) bool {
+		come := !d.at.After(w.now)
+		if come {
+			d.count()
+		}
+		return come
+	})
 	for i := range w.fences {
 		w.fences[i].Watermark, w.fences[i].Record = w.now, w.now
 	}
@@ -100,8 +118,11 @@ func (w *world) pass(d time.Duration, g Generation, n int, h habits) {
 }
 
 func (w *world) probe(m *Meter, g Generation, at Buckets, h habits) {
-	clean := .7
-	if w.rng.Float64() < .5 {
+	clean, fake := .7, .5
+	if h.fake > 0 {
+		fake = h.fake
+	}
+	if w.rng.Float64() < 1-fake {
 		clean = .3
 	}
 	probs := []float64{clean}
@@ -125,10 +146,38 @@ func (w *world) probe(m *Meter, g Generation, at Buckets, h habits) {
 	if err != nil {
 		panic(err)
 	}
-	m.Count(r, at, w.cells)
+	m.Count(r, at, w.cells, h.slices...)
 	if w.rng.Float64() < h.labelled {
-		w.label(g, at, r, w.rng.Float64() < h.wrong)
+		wrong := w.rng.Float64() < h.wrong
+		w.due = append(w.due, dueLabel{w.now.Add(h.delay), func() {
+			w.label(g, at, r, wrong)
+			cellOf(w.cells, Cell{Generation: g.ID, Kind: Total})[FieldLabelDelayOf(w.now.Unix()-at.Fine)]++
+		}})
 	}
+}
+
+// readers are all that a fold reads from.
+func (w *world) readers() Readers {
+	return Readers{Ledger: w, Examples: w, Slices: w, Panels: w}
+}
+
+func (w *world) Slices(context.Context) ([]string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var names []string
+	for c := range w.cells {
+		if c.Slice != "" && !slices.Contains(names, c.Slice) {
+			names = append(names, c.Slice)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+func (w *world) Panels(context.Context, string) (map[string]PanelRuns, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.panels), nil
 }
 
 // label counts a label as the store does: for every variant, into the total, the fine and the shared coarse cell.
@@ -191,6 +240,7 @@ type memorySeat struct {
 	outbox  []Transition
 	acked   map[string][]string
 	saves   int
+	orders  orderDesk
 	saveErr func(s Save, apply func()) error // faults between the caller and the store
 }
 
@@ -247,6 +297,7 @@ func (m *memorySeat) apply(s Save) error {
 	m.seq, m.last = m.seq+1, s
 	m.saves++
 	m.outbox = append(m.outbox, s.Transitions...)
+	m.orders.drop(s.Done)
 	return nil
 }
 

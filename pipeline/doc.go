@@ -6,6 +6,7 @@
 //	source.go     decode.go    sample.go   join.go    prepare.go   probe.go     measure.go   window.go   store.go
 //	Record ─────► Detection ─► sampled? ─► media ───► Image ─────► p, p' ─────► Reading ───► Batch ════► one Lua call
 //	         partition.go drives them; worker.go holds the partitions; attack.go adds the p' of attacks on a sample of the Images
+//	         schedule.go says at which rate a record is sampled; budgeter.go lowers it where that would cost too much
 //
 //	clock path: one alerter per detector under a lease
 //	────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"shaketable/metrics"
@@ -21,27 +22,31 @@ type judged struct {
 	q0       float64           // failure rate that it allows
 	detector *metrics.ESR      // nil: shown, not judged
 	why      string            // why it is not judged
-	// rise and steady are what one failure and one success add to the score of a rise by .10.
-	rise, steady float64
+	// rise and steady are what one failure and one success add to the score of each rise.
+	rise, steady []float64
 }
 
 // judge puts the series of a generation together with its baselines. Places under the cap of a tier go by the order of
 // the series, whether they have a baseline yet or not, so that nobody's place depends on when a baseline arrives.
-func (m *Machine) judge(g Generation, baselines []metrics.Baseline) ([]*judged, error) {
+func (m *Machine) judge(g Generation, baselines []metrics.Baseline, slices []string, labels *LabelState) ([]*judged, error) {
 	key := g.ID
 	for _, b := range baselines {
 		key += "\x00" + b.ID
 	}
+	if labels.Baseline != nil {
+		key += fmt.Sprintf("\x00%v", *labels.Baseline)
+	}
+	key += "\x01" + strings.Join(slices, "\x00")
 	if list, ok := m.memo[key]; ok {
 		return list, nil
 	}
-	series, _ := SeriesOf(g, m.objectives)
+	series, _ := SeriesOf(g, m.objectives, slices...)
 	places := map[Tier]int{}
 	list := make([]*judged, 0, len(series))
 	for _, s := range series {
 		j := &judged{Series: s}
 		places[s.Tier]++
-		if err := m.hold(j, g, baselines); err != nil {
+		if err := m.hold(j, g, baselines, labels); err != nil {
 			return nil, fmt.Errorf("series %s of %s %s: %w", s.Rule(), g.Detector, g.Version, err)
 		}
 		if places[s.Tier] > m.cfg.SeriesCap.Of(s.Tier) {
@@ -49,17 +54,22 @@ func (m *Machine) judge(g Generation, baselines []metrics.Baseline) ([]*judged, 
 		}
 		list = append(list, j)
 	}
+	if len(m.memo) >= remembered { // every baseline makes another list: what is used comes back at the next fold
+		clear(m.memo)
+	}
 	m.memo[key] = list
 	return list, nil
 }
 
 // hold finds the null of a series.
-func (m *Machine) hold(j *judged, g Generation, baselines []metrics.Baseline) error {
+func (m *Machine) hold(j *judged, g Generation, baselines []metrics.Baseline, labels *LabelState) error {
 	switch {
 	case j.Objective > 0:
 		return m.against(j, &metrics.Baseline{Kind: metrics.Objective, ID: "objective"}, 1-j.Objective, 1-j.Objective)
 	case j.Metric == MetricSkew:
 		return m.against(j, &metrics.Baseline{Kind: metrics.Objective, ID: "skew.share"}, m.cfg.Skew.Share, m.cfg.Skew.Share)
+	case j.Metric == MetricCoverage:
+		return m.holdCoverage(j, labels)
 	}
 	for i := range baselines {
 		t, ok := referenceOf(&baselines[i], g, j.Series)
@@ -77,14 +87,41 @@ func (m *Machine) hold(j *judged, g Generation, baselines []metrics.Baseline) er
 	return nil
 }
 
+// holdCoverage holds the share without a label against that of the first probes that were old enough.
+func (m *Machine) holdCoverage(j *judged, l *LabelState) error {
+	first := l.Baseline
+	if first == nil {
+		j.why = "no baseline yet"
+		if l.Labels == 0 {
+			j.why = "no label has come yet"
+		}
+		return nil
+	}
+	was := first.K / first.N
+	q0, block, err := coverageNull(*first, m.cfg.Epsilon)
+	if err != nil {
+		return err
+	}
+	j.basis = first.N
+	b := &metrics.Baseline{Kind: metrics.BurnIn, ID: "label_coverage-" + l.Frozen.UTC().Format(time.RFC3339),
+		Reason: "the first labels, until " + stamp(l.Frozen)}
+	if block == 0 {
+		j.baseline, j.was, j.q0 = b, was, q0
+		j.why = fmt.Sprintf("only %.0f of the first %.0f pictures got a label: too few to notice that they stop", first.N-first.K, first.N)
+		return nil
+	}
+	return m.against(j, b, was, q0)
+}
+
 func (m *Machine) against(j *judged, b *metrics.Baseline, was, q0 float64) error {
 	j.baseline, j.was, j.q0 = b, was, q0
 	if !metrics.Judged(q0) {
 		j.why = fmt.Sprintf("the baseline allows %.0f failures of 100: it cannot get noticeably worse", 100*q0)
 		return nil
 	}
-	q := min(q0+.10, (1+q0)/2)
-	j.rise, j.steady = math.Log(q/q0), math.Log1p(-q)-math.Log1p(-q0)
+	for _, q := range metrics.Alternatives(q0) {
+		j.rise, j.steady = append(j.rise, math.Log(q/q0)), append(j.steady, math.Log1p(-q)-math.Log1p(-q0))
+	}
 	var err error
 	j.detector, err = metrics.NewESR(q0, metrics.Alternatives(q0), m.level[j.Tier])
 	return err
@@ -97,17 +134,45 @@ func (j *judged) fold(st *SeriesState, total metrics.Trials, mark time.Time) (ga
 		return gained, v, err
 	}
 	if st.ESR.Q0 != j.q0 { // another baseline or another epsilon: evidence against the old null says nothing
-		st.ESR = metrics.ESRState{}
+		st.ESR, st.Scores = metrics.ESRState{}, nil
 	}
 	if v, err = j.detector.Fold(&st.ESR, gained); err != nil {
 		return gained, v, err
 	}
 	st.Gain, st.Progress = gain, v.Progress
-	st.Score = max(0, st.Score+gained.K*j.rise+(gained.N-gained.K)*j.steady)
-	if st.Score == 0 || st.Onset.IsZero() {
-		st.Onset = mark
-	}
+	j.date(st, gained, mark)
 	return gained, v, nil
+}
+
+// date moves the estimate of when a change began: the onset of the rise that explains best what came since, by the maximum
+// of the likelihood over rises and onsets. A fixed rise would lose sight of a smaller one between two unlucky hours. With
+// ln likelihood ratios l of a fold, S <- max(0, S + l) for each rise. Source: Page (1954), Biometrika 41:100; Hinkley
+// (1970), Biometrika 57:1.
+func (j *judged) date(st *SeriesState, gained metrics.Trials, mark time.Time) {
+	before := mark.Unix()
+	switch {
+	case st.Last != 0:
+		before = st.Last
+	case !st.Onset.IsZero():
+		before = st.Onset.Unix()
+	}
+	st.Last = mark.Unix()
+	if len(st.Scores) != len(j.rise) || len(st.Onsets) != len(j.rise) {
+		st.Scores, st.Onsets = make([]float64, len(j.rise)), make([]int64, len(j.rise))
+	}
+	st.Score, st.Onset = 0, mark
+	for i := range st.Scores {
+		next := st.Scores[i] + gained.K*j.rise[i] + (gained.N-gained.K)*j.steady[i]
+		switch {
+		case next <= 0:
+			next, st.Onsets[i] = 0, 0
+		case st.Onsets[i] == 0:
+			st.Onsets[i] = before
+		}
+		if st.Scores[i] = next; next > st.Score {
+			st.Score, st.Onset = next, time.Unix(st.Onsets[i], 0).UTC()
+		}
+	}
 }
 
 // skip takes the gain without judging it: the figures were not those of the deployed model.

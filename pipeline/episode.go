@@ -13,6 +13,8 @@ type Alert struct {
 	State   AlertState `json:"state"`
 	Since   time.Time  `json:"since,omitzero"` // event time of the fold that brought the state
 	Episode *Episode   `json:"episode,omitempty"`
+	// Begun are the event times at which the latest episodes began, this one included.
+	Begun []time.Time `json:"begun,omitempty"`
 }
 
 // Episode is one alert from firing to its end.
@@ -29,9 +31,17 @@ type Episode struct {
 	Broken []Broken `json:"broken"`
 	// GoodSince is the event time since which the evidence of recovery stands; zero if it does not.
 	GoodSince time.Time `json:"good_since,omitzero"`
+	// Cause is the suspect that the alert named, as in [Transition]; Why and First are what it said of it and what to do.
+	// A reminder says the same: later on, what was before the change can no longer be told from what came after.
+	Cause string `json:"cause,omitempty"`
+	Why   string `json:"why,omitempty"`
+	First string `json:"first,omitempty"`
 	// Moved is the version that traffic has moved to since, Back whether that is one that was there before.
 	Moved string `json:"moved,omitempty"`
 	Back  bool   `json:"back,omitempty"`
+	// Flapping says that several episodes came and went shortly before this one.
+	Flapping bool   `json:"flapping,omitempty"`
+	Notice   Notice `json:"notice,omitzero"`
 }
 
 // Broken is a series of an episode with what it gained since its shortest window last looked bad.
@@ -58,6 +68,9 @@ func (r *run) episodes(alarms map[Tier][]alarm) []Transition {
 			a = &Alert{State: StateLearning, Since: r.mark}
 			r.st.Alerts[tier] = a
 		}
+		if t := r.excused(tier, a); t != nil {
+			list = append(list, *t)
+		}
 		var t *Transition
 		switch {
 		case a.Episode != nil && r.switched && !r.carry(a.Episode):
@@ -66,6 +79,8 @@ func (r *run) episodes(alarms map[Tier][]alarm) []Transition {
 			a.Episode.add(alarms[tier])
 			if r.recovered(a.Episode) {
 				t = r.end(tier, a, StateResolved)
+			} else {
+				t = r.remind(tier, a.Episode)
 			}
 		case len(alarms[tier]) > 0:
 			t = r.fire(tier, a, alarms[tier])
@@ -95,6 +110,7 @@ func (r *run) fire(tier Tier, a *Alert, alarms []alarm) *Transition {
 	e := &Episode{ID: r.episodeID(string(tier)+" "+lead.Rule(), 0), Rule: lead.Rule(), Series: lead.id(), Generation: r.active.ID,
 		Version: r.active.Version, Started: r.mark, Onset: r.series(lead.id()).Onset}
 	e.add(alarms)
+	a.begun(e)
 	t := r.transition(tier, e.Rule, e.ID)
 	t.State, t.Previous, t.Started = StateFiring, a.State, e.Started
 	t.ID = e.ID + ":" + string(StateFiring)
@@ -103,6 +119,7 @@ func (r *run) fire(tier Tier, a *Alert, alarms []alarm) *Transition {
 	r.measure(&t, lead)
 	t.Summary, t.Text = r.firingWords(e, lead, &t)
 	r.lens = lens{}
+	r.announce(a, e, &t)
 	return &t
 }
 
@@ -124,9 +141,8 @@ func (r *run) carry(e *Episode) bool {
 		}
 	}
 	e.Broken, e.GoodSince = kept, time.Time{}
-	e.Moved = r.active.Version
-	if from, ok := r.registration(e.Generation); ok {
-		e.Back = r.active.Since.Before(from.Since)
+	if e.Moved, e.Back = r.active.Version, r.gen.Back.Equal(r.mark); r.active.ID == e.Generation { // where it began
+		e.Moved, e.Back = "", false
 	}
 	return len(kept) > 0
 }
@@ -147,7 +163,7 @@ func (r *run) recovered(e *Episode) bool {
 	case e.GoodSince.IsZero():
 		e.GoodSince = r.mark
 	}
-	return good && r.mark.Sub(e.GoodSince) >= r.m.cfg.Resolve.Hold
+	return good && r.mark.Sub(e.GoodSince) >= e.hold(r.m.cfg.Resolve.Hold)
 }
 
 func (r *run) wellAgain(b *Broken) bool {
@@ -155,26 +171,36 @@ func (r *run) wellAgain(b *Broken) bool {
 	if j == nil || j.detector == nil || j.robustness() && r.st.Trust.State != "" || r.st.Trust.State == StateNoData {
 		return false
 	}
+	if r.gone(j.Slice) {
+		return true
+	}
 	cfg := r.m.cfg.Resolve
 	limit := j.limit(cfg.Margin)
-	rate, seen := r.short().trials(j.Series).Rate()
+	rate, seen := r.lately(j.Series).Rate()
 	if seen && rate >= limit {
 		b.Fresh = metrics.Trials{}
 		return false
 	}
 	b.Fresh = b.Fresh.Plus(r.gains[b.Series])
-	if !seen || b.Fresh.N < float64(cfg.MinProbes) {
+	if !seen || b.Fresh.N < r.enough(j.Series) {
 		return false
 	}
-	band, err := metrics.ConfidenceSequence(b.Fresh.K, b.Fresh.N-b.Fresh.K, .05, 2*float64(cfg.MinProbes))
+	band, err := metrics.ConfidenceSequence(b.Fresh.K, b.Fresh.N-b.Fresh.K, .05, 2*r.enough(j.Series))
 	return err == nil && band.Upper < limit
+}
+
+// gone says that a slice has sent nothing in the longest window while others did. No evidence about it will come any more,
+// and an alert that waited for some would keep silent about all else.
+func (r *run) gone(slice string) bool {
+	last := len(r.windows) - 1
+	return slice != "" && r.age() > r.m.cfg.Windows[last] && r.windows[last].detections > 0 && r.windows[last].of(slice).detections == 0
 }
 
 // end closes an episode.
 func (r *run) end(tier Tier, a *Alert, state AlertState) *Transition {
 	e := a.Episode
 	t := r.transition(tier, e.Rule, e.ID)
-	t.State, t.Previous, t.Started = state, StateFiring, e.Started
+	t.State, t.Previous, t.Started, t.Cause = state, StateFiring, e.Started, e.Cause
 	t.ID = e.ID + ":" + string(state)
 	a.State, a.Since, a.Episode = StateOK, r.mark, nil
 	lead := r.find(e.Series)
@@ -210,9 +236,13 @@ func (r *run) episodeID(rule string, fold int64) string {
 
 // transition fills in what all transitions share.
 func (r *run) transition(tier Tier, rule, episode string) Transition {
-	return Transition{Episode: episode, Fingerprint: digest(r.st.Detector, string(tier)), Detector: r.st.Detector,
+	t := Transition{Episode: episode, Fingerprint: digest(r.st.Detector, string(tier)), Detector: r.st.Detector,
 		Version: r.active.Version, Generation: r.active.ID, Tier: tier, Notify: allowed(tier, r.m.route.Notify),
 		Owner: r.m.route.Owner, Rule: rule, At: r.moment(), Runbook: r.m.route.Runbook}
+	if m := r.muting(tier); m != nil {
+		t.Notify, t.Muted = NotifyNone, m.ID
+	}
+	return t
 }
 
 // moment is the event time of the fold; before the first record there is only the wall clock.

@@ -19,12 +19,17 @@ type asked struct {
 }
 
 // takeDetections admits a page of detections.
-func (h *holding) takeDetections(f fetched) error {
+func (h *holding) takeDetections(ctx context.Context, f fetched) error {
 	if f.err != nil {
 		return h.unreadable(Detections, f)
 	}
+	if err := h.Schedule.Cover(ctx, newest(f.Records)); err != nil {
+		return err
+	}
 	for i := range f.Records {
-		h.admit(&f.Records[i])
+		if err := h.admit(ctx, &f.Records[i]); err != nil {
+			return err
+		}
 	}
 	h.next, h.end, h.heard = f.Next, f.End, f.at
 	if h.joiner != nil {
@@ -42,15 +47,15 @@ func (h *holding) unreadable(s Stream, f fetched) error {
 	return fmt.Errorf("%w: %s: %v", errBeyond, s, f.err)
 }
 
-// admit decodes one detection and finishes it at once, unless it is sampled or can't be decoded.
-func (h *holding) admit(r *Record) {
+// admit decodes one detection and finishes it at once, unless it is sampled or can't be decoded. The error is that of ctx.
+func (h *holding) admit(ctx context.Context, r *Record) error {
 	e := entry{offset: r.Offset, record: r.Time}
 	var err error
 	if h.det, err = guarded(h.Decode, r); err != nil {
 		seq, bad := h.windower.Push(e), badRecord(err)
 		h.asked[seq] = &asked{record: *r, bad: &bad}
 		h.ready = append(h.ready, seq)
-		return
+		return nil
 	}
 	det := &h.det
 	h.keyed(Detections, r, det.MediaID)
@@ -59,16 +64,22 @@ func (h *holding) admit(r *Record) {
 		e.event = det.Time // whatever else becomes of the record, a time that is not believed is not used
 	}
 	e.subject = h.Roster.Find(det.Detector, det.Version)
-	e.outcome = h.judge(det, untimely, e.subject)
+	e.outcome = h.judge(det, r.Time, untimely, e.subject)
+	if e.subject != nil && untimely == "" && e.outcome != Excluded { // what is excluded leaves no value of its own anywhere
+		if e.slices, err = h.slicesOf(ctx, det); err != nil {
+			return err
+		}
+	}
 	seq := h.windower.Push(e)
 	if e.outcome == "" {
 		h.ask(seq, &asked{record: *r, det: *det, subject: e.subject})
 	}
+	return nil
 }
 
 // judge returns the outcome of a detection that needs no probe, "" for one that does. Exclusions come before anything
 // is fetched.
-func (h *holding) judge(d *Detection, untimely Outcome, s *Subject) Outcome {
+func (h *holding) judge(d *Detection, record time.Time, untimely Outcome, s *Subject) Outcome {
 	switch {
 	case h.Excluded != nil && h.Excluded(d):
 		return Excluded
@@ -76,10 +87,23 @@ func (h *holding) judge(d *Detection, untimely Outcome, s *Subject) Outcome {
 		return UnknownDetector
 	case untimely != "":
 		return untimely
-	case !h.Sampler.Sample(d.MediaID, h.Rate):
+	}
+	h.Stats.Eligible.Add(1)
+	if !h.Sampler.Sample(d.MediaID, h.Schedule.Rate(record)) {
 		return Unsampled
 	}
+	h.Stats.Sampled.Add(1)
 	return ""
+}
+
+// newest is the latest record time of a page.
+func newest(records []Record) (t time.Time) {
+	for i := range records {
+		if records[i].Time.After(t) {
+			t = records[i].Time
+		}
+	}
+	return t
 }
 
 // untimely says whether an event time can't be believed: it is judged against the record's own time, so that a replay judges
@@ -123,14 +147,17 @@ func (h *holding) ask(seq int64, q *asked) {
 }
 
 // takeMedia feeds the look-up.
-func (h *holding) takeMedia(f fetched) error {
+func (h *holding) takeMedia(ctx context.Context, f fetched) error {
 	if f.err != nil {
 		return h.unreadable(Media, f)
+	}
+	if err := h.Schedule.Cover(ctx, newest(f.Records).Add(h.Join.Window)); err != nil {
+		return err
 	}
 	for i := range f.Records {
 		r := &f.Records[i]
 		id := string(r.Key)
-		if id == "" || !h.Sampler.Sample(id, h.Rate) {
+		if id == "" || !h.Sampler.Sample(id, h.Schedule.Largest(r.Time, h.Join.Window)) {
 			continue // no detection will ask for it
 		}
 		for _, seq := range h.joiner.Add(id, MediaAt{Offset: r.Offset, Time: r.Time, Bytes: r.Value}) {

@@ -11,10 +11,11 @@ type Line struct {
 	Store    Store
 	Roster   *Roster
 	Sampler  *Sampler
-	Rate     float64 // share of media that is probed, [0,1]
+	Schedule *Schedule // which share of the media is probed
 	Decode   func(r *Record) (Detection, error)
 	Labels   func(r *Record) (Label, error)
 	Excluded func(d *Detection) bool
+	Slicer   *Slicer // nil: detections are not told apart
 	Prober   *Prober
 	Files    *Files      // nil unless media comes from files
 	Letters  DeadLetters // nil: bad records are counted and logged only
@@ -55,7 +56,7 @@ func DefaultFlow() FlowConfig {
 		Start: "earliest", Rebuild: 25 * time.Hour}
 }
 
-// Stats counts what this process has done since it started; for telemetry, never for decisions.
+// Stats counts what this process has done since it started; for telemetry, and never for a decision about a record.
 type Stats struct {
 	Applied   atomic.Int64 // records of counted streams that are in the store
 	Batches   atomic.Int64
@@ -65,6 +66,8 @@ type Stats struct {
 	Letters   atomic.Int64
 	InFlight  atomic.Int64
 	Gaps      atomic.Int64 // records that Kafka no longer had
+	Eligible  atomic.Int64 // detections of which it was asked whether they are sampled; the budget of the sample reads these two
+	Sampled   atomic.Int64
 	Misplaced atomic.Int64 // records whose key is not their media id, where media or labels have topics of their own
 	Positions Positions
 }

@@ -110,9 +110,24 @@ func floorTo(t time.Time, width time.Duration) int64 {
 	return s - ((s%w)+w)%w // floors before 1970 as well
 }
 
-// Count adds a reading to the counters of all its cells.
-func (m *Meter) Count(r Reading, at Buckets, into map[Cell]Counts) {
-	for _, c := range m.shared(at) {
+// Count adds a reading to the counters of all its cells: those of all detections, and those of the slices it is in.
+func (m *Meter) Count(r Reading, at Buckets, into map[Cell]Counts, slices ...string) {
+	m.countShared(r, at, "", into)
+	for _, slice := range slices {
+		m.countShared(r, at, slice, into)
+	}
+	for i, ch := range r.Changes {
+		if !ch.Ran() {
+			continue
+		}
+		c := Cell{Generation: m.generation.ID, Kind: Coarse, Start: at.Coarse, Variant: i + 1}
+		cellOf(into, c)[FieldChange(i+1, ch.Half, m.bin(c, ch.Ticks))]++
+	}
+}
+
+// countShared adds to the cells that a slice has as well.
+func (m *Meter) countShared(r Reading, at Buckets, slice string, into map[Cell]Counts) {
+	for _, c := range m.shared(at, slice) {
 		cell := cellOf(into, c)
 		cell[FieldProbes]++
 		cell[FieldSkew(m.bin(c, r.Skew))]++
@@ -128,43 +143,39 @@ func (m *Meter) Count(r Reading, at Buckets, into map[Cell]Counts) {
 			}
 		}
 	}
-	for i, ch := range r.Changes {
-		if !ch.Ran() {
-			continue
-		}
-		c := Cell{Generation: m.generation.ID, Kind: Coarse, Start: at.Coarse, Variant: i + 1}
-		cellOf(into, c)[FieldChange(i+1, ch.Half, m.bin(c, ch.Ticks))]++
-	}
 }
 
 // CountInconclusive adds a probe that could not be concluded, beside the series and never inside.
-func (m *Meter) CountInconclusive(reason string, at Buckets, into map[Cell]Counts) {
-	m.bump(FieldInconclusive(reason), at, into)
+func (m *Meter) CountInconclusive(reason string, at Buckets, into map[Cell]Counts, slices ...string) {
+	m.bump(FieldInconclusive(reason), 1, at, into, slices)
 }
 
 // CountAttackFailure adds a probe that was concluded, but whose attack was not.
-func (m *Meter) CountAttackFailure(reason string, at Buckets, into map[Cell]Counts) {
-	m.bump(FieldAttackFailure(reason), at, into)
+func (m *Meter) CountAttackFailure(reason string, at Buckets, into map[Cell]Counts, slices ...string) {
+	m.bump(FieldAttackFailure(reason), 1, at, into, slices)
 }
 
-// CountDetection adds one detection that was read, sampled or not.
-func (m *Meter) CountDetection(at Buckets, n int64, into map[Cell]Counts) {
-	for _, c := range m.shared(at) {
-		cellOf(into, c)[FieldDetections] += n
+// CountDetection adds n detections that were read, sampled or not.
+func (m *Meter) CountDetection(at Buckets, n int64, into map[Cell]Counts, slices ...string) {
+	m.bump(FieldDetections, n, at, into, slices)
+}
+
+func (m *Meter) bump(field string, n int64, at Buckets, into map[Cell]Counts, slices []string) {
+	for _, c := range m.shared(at, "") {
+		cellOf(into, c)[field] += n
 	}
-}
-
-func (m *Meter) bump(field string, at Buckets, into map[Cell]Counts) {
-	for _, c := range m.shared(at) {
-		cellOf(into, c)[field]++
+	for _, slice := range slices {
+		for _, c := range m.shared(at, slice) {
+			cellOf(into, c)[field] += n
+		}
 	}
 }
 
 // shared returns the cells that hold what is not per variant: total, fine, and the coarse one of index 0.
-func (m *Meter) shared(at Buckets) [3]Cell {
+func (m *Meter) shared(at Buckets, slice string) [3]Cell {
 	id := m.generation.ID
-	return [3]Cell{{Generation: id, Kind: Total}, {Generation: id, Kind: Fine, Start: at.Fine},
-		{Generation: id, Kind: Coarse, Start: at.Coarse}}
+	return [3]Cell{{Generation: id, Kind: Total, Slice: slice}, {Generation: id, Kind: Fine, Start: at.Fine, Slice: slice},
+		{Generation: id, Kind: Coarse, Start: at.Coarse, Slice: slice}}
 }
 
 // bin returns the edge that names the bin of d: the tolerances' edges, and in coarse cells the full histogram's.

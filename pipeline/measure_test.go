@@ -31,11 +31,18 @@ func TestMeterByHand(t *testing.T) {
 	}
 	got := map[Cell]Counts{}
 	at := Buckets{Fine: 60, Coarse: 0}
-	m.Count(r, at, got)
-	m.CountInconclusive("timeout", at, got)
-	m.CountDetection(at, 7, got)
+	m.Count(r, at, got, "source=web")
+	m.CountInconclusive("timeout", at, got, "source=web")
+	m.CountDetection(at, 6, got, "source=web")
+	m.CountDetection(at, 1, got)
 	narrow := Counts{"n": 1, "0f": 1, "d": 7, "xtimeout": 1, "s1000000": 1, "1k50000": 1, "2k100000": 1, "3r1000000": 1, "4k50000": 1}
+	part := maps.Clone(narrow)
+	part["d"] = 6
 	want := map[Cell]Counts{
+		{Generation: "g", Kind: Total, Slice: "source=web"}:           part,
+		{Generation: "g", Kind: Fine, Start: 60, Slice: "source=web"}: part,
+		{Generation: "g", Kind: Coarse, Slice: "source=web"}:          {"n": 1, "0f": 1, "d": 6, "xtimeout": 1, "s240000": 1},
+
 		{Generation: "g", Kind: Total}:              narrow,
 		{Generation: "g", Kind: Fine, Start: 60}:    narrow,
 		{Generation: "g", Kind: Coarse}:             {"n": 1, "0f": 1, "d": 7, "xtimeout": 1, "s240000": 1},

@@ -12,79 +12,50 @@ import (
 // live uploads are exposed, model or traffic, worst families, media to look at, can the monitor be trusted, first action,
 // links. People on call read it at night, so it has no word of statistics or streams.
 
-// measure fills in the figures of the leading series.
-func (r *run) measure(t *Transition, lead *judged) {
-	now, window := r.figure(lead.Series)
-	t.Value, t.Low, t.High, t.N, t.Window = now.Value, now.Low, now.High, int64(now.N), window
-	t.Baseline = 1 - lead.was
-	if lead.baseline != nil {
-		t.BaselineName = lead.baseline.ID
-	}
-}
-
-// lens is what a message about a change looks at: what was counted since the change began. The shortest window would
-// still be full of what was before.
-type lens struct {
-	tally *tally
-	name  string
-}
-
-// lookSince points the lens at the fine buckets after an event time, if the windows that were read reach back so far.
-func (r *run) lookSince(onset time.Time) {
-	r.lens = lens{tally: newTally(r.active.Generation, r.m.cfg.Skew.Tolerance), name: "since " + clock(onset)}
-	begin := floorTo(onset, r.m.fine) + 1
-	if !onset.After(r.gen.First) { // nothing was before
-		begin = 0
-	}
-	for _, w := range r.m.cfg.Windows {
-		if w <= r.m.cfg.FineHorizon && r.mark.Sub(onset) < w {
-			for _, c := range r.m.cellsOf(r.active.ID, w, r.mark, 0) {
-				if c.Start >= begin {
-					r.lens.tally.add(r.in.Cells[c])
-				}
-			}
-			return
-		}
-	}
-	r.lens = lens{}
-}
-
-// figure returns the rate of a series through the lens, or in the shortest window that has enough probes, else since the
-// generation appeared.
-func (r *run) figure(s Series) (Rate, string) {
-	if r.lens.tally != nil {
-		if trials := r.lens.tally.trials(s); trials.N >= minShare {
-			return *rateOf(trials), r.lens.name
-		}
-	}
-	for i, t := range r.windows {
-		if trials := t.trials(s); trials.N >= minShare {
-			return *rateOf(trials), windowName(r.m.cfg.Windows[i])
-		}
-	}
-	if rate := rateOf(r.total.trials(s)); rate != nil {
-		return *rate, "since it appeared"
-	}
-	return Rate{High: 1}, "no window"
-}
-
 // firingWords composes the summary and the text of a new episode.
 func (r *run) firingWords(e *Episode, lead *judged, t *Transition) (summary, text string) {
-	what := r.happened(lead, t)
+	what, why := r.happened(lead, t), r.blame(e, lead)
+	t.Cause = why.who
 	summary = fmt.Sprintf("%s %s: %s", r.st.Detector, r.active.Version, what)
+	if strings.Contains(why.who, "=") && why.who != lead.Slice {
+		summary += "; suspect: " + sliceWords(why.who)
+	}
+	band := failureBand(rateAt(t))
+	if lead.Metric == MetricCoverage { // it is told by what is there, not by what is missing
+		band = failureBand(Rate{Low: 1 - t.High, High: 1 - t.Low})
+	}
 	lines := []string{
-		fmt.Sprintf("What: %s. 95 %% band: %s of 100, %s %s. Held against: %s.", what, failureBand(rateAt(t)),
+		fmt.Sprintf("What: %s. 95 %% band: %s of 100, %s %s. Held against: %s.", what, band,
 			count(float64(t.N), "picture", "pictures"), windowWords(t.Window), r.heldAgainst(lead)),
 		fmt.Sprintf("Since: about %s; noticed at %s.", stamp(e.Onset), clock(e.Started)),
-		"Verdicts: " + r.verdictWords(lead),
-		"Exposure: " + r.exposureWords(),
-		"Model or traffic: " + r.causeWords(lead, e.Onset),
 	}
+	if lead.Metric == MetricCoverage {
+		lines = append(lines, r.coverageLines()...)
+	} else {
+		lines = append(lines, "Verdicts: "+r.verdictWords(lead), "Exposure: "+r.exposureWords(lead))
+	}
+	lines = append(lines, "Model or traffic: "+why.words)
 	if worst := r.worstWords(lead); worst != "" && lead.robustness() {
 		lines = append(lines, "Worst: "+worst)
 	}
-	lines = append(lines, "Look at: "+r.mediaWords(), "Monitor: "+r.monitorWords(), "First: "+r.actionWords(lead, e.Onset))
+	if lead.Metric != MetricCoverage {
+		lines = append(lines, "Look at: "+r.mediaWords())
+	}
+	lines = append(lines, "Monitor: "+r.monitorWords(), "First: "+why.action)
 	return summary, strings.Join(append(lines, r.links()...), "\n")
+}
+
+// blame finds the suspect of an episode once.
+func (r *run) blame(e *Episode, lead *judged) cause {
+	if e.Why == "" {
+		if r.lens.tally == nil {
+			r.lookSince(e.Onset)
+			defer func() { r.lens = lens{} }()
+		}
+		why := r.cause(lead, e.Onset)
+		e.Cause, e.Why, e.First = why.who, why.words, why.action
+	}
+	return cause{e.Cause, e.Why, e.First}
 }
 
 func rateAt(t *Transition) Rate {
@@ -105,11 +76,28 @@ func (r *run) happened(lead *judged, t *Transition) string {
 	if lead.Objective > 0 {
 		was = "the objective allows " + shortShare(lead.q0, now)
 	}
-	if lead.Metric == MetricSkew {
+	switch lead.Metric {
+	case MetricSkew:
 		return fmt.Sprintf("%s pictures have a deployed score that differs from ours by more than %s; at most %s are allowed",
 			now, plain(r.m.cfg.Skew.Tolerance), shortShare(lead.q0, now))
+	case MetricCoverage:
+		got := share(t.Value)
+		event := "labels stopped coming"
+		if t.Value >= .01 {
+			event = "far fewer labels come"
+		}
+		return fmt.Sprintf(event+": %s pictures have one %s after they were judged; it was %s", got,
+			rounded(r.st.Labels.Delay), shortShare(1-lead.was, got))
 	}
-	return fmt.Sprintf("%s pictures changed by %s now %s; %s", now, changedBy(lead.Series), failing(lead.Series), was)
+	return fmt.Sprintf("%s %s changed by %s now %s; %s", now, picturesOf(lead.Slice), changedBy(lead.Series), failing(lead.Series), was)
+}
+
+// picturesOf names the pictures of a slice; "" for all.
+func picturesOf(slice string) string {
+	if slice == "" {
+		return "pictures"
+	}
+	return "pictures of " + sliceWords(slice)
 }
 
 // shortShare leaves out "of 100" where the sentence has said it.
@@ -129,6 +117,8 @@ func (r *run) heldAgainst(lead *judged) string {
 		return fmt.Sprintf("your objective of %s", plain(lead.Objective))
 	case lead.baseline == nil:
 		return "nothing"
+	case lead.Metric == MetricCoverage:
+		return fmt.Sprintf("%s (%s); less than about half as many is told", lead.baseline.Reason, count(lead.basis, "picture", "pictures"))
 	}
 	return fmt.Sprintf("%s (%s)", lead.baseline.Reason, count(lead.basis, "picture", "pictures"))
 }
@@ -145,7 +135,7 @@ func (r *run) verdictWords(lead *judged) string {
 	if rate == nil {
 		return "no picture was probed yet."
 	}
-	toReal, toFake := t.flips(s.pools)
+	toReal, toFake := t.of(s.Slice).flips(s.pools)
 	text := share(rate.Value) + " still hold"
 	if toReal+toFake == 0 {
 		return text + "; none turned."
@@ -168,12 +158,17 @@ func (r *run) fullest(s Series) *tally {
 	return r.total
 }
 
-func (r *run) exposureWords() string {
+func (r *run) exposureWords(lead *judged) string {
 	views := r.exposure()
 	if views == nil {
 		return "unknown."
 	}
-	return fmt.Sprintf("about %.0f live uploads an hour go through this detector.", views.PerHour)
+	text := fmt.Sprintf("about %.0f live uploads an hour go through this detector", views.PerHour)
+	if t := r.short(); lead.Slice != "" && t.detections > 0 {
+		part := float64(t.of(lead.Slice).detections) / float64(t.detections)
+		text += fmt.Sprintf(", %s of %s", strings.Replace(share(part), " of ", " in ", 1), sliceWords(lead.Slice))
+	}
+	return text + "."
 }
 
 // exposure is the window that says how much traffic there is: an hour, else the longest below.
@@ -188,38 +183,14 @@ func (r *run) exposure() *WindowView {
 	return best
 }
 
-// causeWords tells what else changed: the version, the amount of traffic, or what it is made of.
-func (r *run) causeWords(lead *judged, onset time.Time) string {
-	if !lead.robustness() {
-		return "neither is known to have changed: the model that we probe is perhaps not the one that is deployed."
-	}
-	text := fmt.Sprintf("version %s has not changed in the 24h before; the traffic is the first suspect.", r.active.Version)
-	if g := r.st.Generations[r.st.Previous]; g != nil && onset.Sub(r.st.Changed) < 24*time.Hour {
-		text = fmt.Sprintf("version %s took over from version %s at %s", r.active.Version, g.Version, stamp(r.st.Changed))
-		if r.rollOut(onset) {
-			return text + "; the model is the first suspect."
-		}
-		text += fmt.Sprintf(", %s before; the traffic is the first suspect.", rounded(onset.Sub(r.st.Changed)))
-	}
-	short, long := r.windows[0], r.windows[len(r.windows)-1]
-	if short.probes >= minShare && len(r.windows) > 1 {
-		text += fmt.Sprintf(" Judged fake: %s in the last %s, %s in the last %s.",
-			outOf(float64(short.cleanFake), float64(short.probes)), windowName(r.m.cfg.Windows[0]),
-			outOf(float64(long.cleanFake), float64(long.probes)), windowName(r.m.cfg.Windows[len(r.windows)-1]))
-	}
-	return text
-}
-
-// rollOut says that a change began with the active version, or within an hour of it.
-func (r *run) rollOut(onset time.Time) bool {
-	return !r.st.Changed.IsZero() && onset.Sub(r.st.Changed) < time.Hour
-}
-
 // worstFamilies is how many families a message lists.
 const worstFamilies = 3
 
 // worstWords lists the families whose failures rose most above the baseline: surely, or as the lead of the episode.
 func (r *run) worstWords(lead *judged) string {
+	if lead.Slice != "" { // the families are not taken apart by slice
+		return ""
+	}
 	type fallen struct {
 		rise float64
 		text string
@@ -281,17 +252,6 @@ func (r *run) monitorWords() string {
 		texts = append(texts, "NOT TO BE TRUSTED NOW: "+r.st.Trust.Reason)
 	}
 	return strings.Join(texts, "; ") + "."
-}
-
-func (r *run) actionWords(lead *judged, onset time.Time) string {
-	if lead.Metric == MetricSkew {
-		return "compare the model, threshold and pre-processing that are deployed with the ones in the configuration."
-	}
-	if g := r.st.Generations[r.st.Previous]; g != nil && r.rollOut(onset) {
-		return fmt.Sprintf("stop the roll-out of version %s, or go back to version %s, until its figures under %s are understood.",
-			r.active.Version, g.Version, changedBy(lead.Series))
-	}
-	return "look at the media above; ask what changed upstream (encoder, client app, source) at that time."
 }
 
 func (r *run) links() []string {

@@ -12,14 +12,19 @@ func (r *run) endWords(e *Episode, state AlertState, lead *judged, t *Transition
 	head := r.st.Detector + " " + r.active.Version + ": "
 	lasted := fmt.Sprintf("Since: %s, for %s.", stamp(e.Started), rounded(r.mark.Sub(e.Started)))
 	if state == StateSuperseded {
-		summary = fmt.Sprintf("%straffic moved from version %s to version %s, which has no baseline yet: the alert on %s is closed without a verdict",
-			head, e.Version, r.active.Version, e.Rule)
+		moved := fmt.Sprintf("traffic moved from version %s to version %s, which has", e.Version, r.active.Version)
+		if e.Version == r.active.Version {
+			moved = fmt.Sprintf("version %s is probed with other settings, which have", e.Version)
+		}
+		summary = fmt.Sprintf("%s%s no baseline yet: the alert on %s is closed without a verdict", head, moved, e.Rule)
 		lines := []string{"What: " + strings.TrimPrefix(summary, head) + ".", lasted,
 			fmt.Sprintf("First: watch version %s by hand until it has a baseline.", r.active.Version)}
 		return summary, strings.Join(append(lines, r.links()...), "\n")
 	}
 	why := "recovered"
 	switch {
+	case e.Moved == e.Version:
+		why = fmt.Sprintf("recovered: version %s is probed with other settings", e.Version)
 	case e.Back:
 		why = fmt.Sprintf("recovered: the version went back from %s to %s", e.Version, e.Moved)
 	case e.Moved != "":
@@ -27,10 +32,17 @@ func (r *run) endWords(e *Episode, state AlertState, lead *judged, t *Transition
 	}
 	figure := ""
 	if lead != nil {
-		figure = fmt.Sprintf("; %s pictures changed by %s %s now", share(1-t.Value), changedBy(lead.Series), failing(lead.Series))
-		if lead.Metric == MetricSkew {
+		figure = fmt.Sprintf("; %s %s changed by %s %s now", share(1-t.Value), picturesOf(lead.Slice), changedBy(lead.Series), failing(lead.Series))
+		switch lead.Metric {
+		case MetricSkew:
 			figure = fmt.Sprintf("; %s deployed scores differ from ours now", share(1-t.Value))
+		case MetricCoverage:
+			figure = fmt.Sprintf("; %s pictures have a label again %s after they were judged", share(t.Value), rounded(r.st.Labels.Delay))
 		}
+	}
+	if lead != nil && r.gone(lead.Slice) {
+		last := windowName(r.m.cfg.Windows[len(r.windows)-1])
+		why, figure = fmt.Sprintf("closed without a verdict: nothing came from %s in the last %s", sliceWords(lead.Slice), last), ""
 	}
 	summary = head + why + figure
 	lines := []string{"What: " + why + figure + ".", lasted}

@@ -111,6 +111,7 @@ func (h *holding) open(ctx context.Context, lost bool) error {
 	if err != nil {
 		return err
 	}
+	h.Slicer.Forget() // whatever ended the last claim, the store may have been taken back
 	h.topic = det.bounds.TopicID
 	h.next, h.end = det.fence.Offset+1, det.bounds.End
 	h.applied[Detections] = det.fence.Offset
@@ -202,9 +203,9 @@ func (h *holding) loop(ctx context.Context) error {
 		var err error
 		select {
 		case f := <-h.detections.from(h.roomForDetections()):
-			err = h.takeDetections(f)
+			err = h.takeDetections(ctx, f)
 		case f := <-h.media.from(h.media == nil || !h.joiner.Ahead()):
-			err = h.takeMedia(f)
+			err = h.takeMedia(ctx, f)
 		case f := <-h.labels.from(true):
 			err = h.takeLabels(ctx, f)
 		case r := <-h.results:

@@ -116,7 +116,7 @@ func (p *Preparer) Prepare(ctx context.Context, data []byte, d *Detection, in pe
 	if err != nil {
 		return Image{}, err
 	}
-	need := h.memory + 6*int64(box.Dx())*int64(box.Dy()) + scale.memory() // the crop, and once more when it is turned
+	need := h.memory + 6*int64(box.Dx())*int64(box.Dy()) + scale.memory(box.Dx(), box.Dy()) // the crop, and once more when it is turned
 	if need > p.cfg.DecodeBytes {
 		return Image{}, refusal(ReasonTooLarge, "the %dx%d %s needs about %d bytes to decode, more than prepare.decode_bytes %d",
 			h.width, h.height, h.format, need, p.cfg.DecodeBytes)

@@ -110,13 +110,7 @@ func (p *Prober) run(ctx context.Context, d *Detection, s *Subject, img Image, f
 
 // first asks to be the one probe of this group, or of this content and region, for the generation and day.
 func (p *Prober) first(ctx context.Context, d *Detection, s *Subject, holder, digest string) (bool, error) {
-	what := "group\x00" + d.Group
-	if d.Group == "" {
-		what = fmt.Sprintf("content\x00%s\x00%s\x00%v,%v,%v,%v", digest, d.Region.ID, d.Region.X, d.Region.Y, d.Region.W, d.Region.H)
-	}
-	day := d.Time.UTC().Format(time.DateOnly)
-	sum := sha256.Sum256([]byte(s.Generation.ID + "\x00" + day + "\x00" + what))
-	claim := DigestClaim{Key: hex.EncodeToString(sum[:16]), Holder: holder, TTL: p.ClaimFor}
+	claim := DigestClaim{Key: ClaimKey(s.Generation.ID, d, digest), Holder: holder, TTL: p.ClaimFor}
 	for attempt := 0; ; attempt++ {
 		winner, err := p.Store.Win(ctx, claim)
 		if err == nil {
@@ -132,6 +126,18 @@ func (p *Prober) first(ctx context.Context, d *Detection, s *Subject, holder, di
 		}
 		p.report(err)
 	}
+}
+
+// ClaimKey is what at most one probe may hold: of a generation, the day of the event, and the group of the detection or,
+// without one, the region and the SHA-256 of the content in hex.
+func ClaimKey(generation string, d *Detection, digest string) string {
+	what := "group\x00" + d.Group
+	if d.Group == "" {
+		what = fmt.Sprintf("content\x00%s\x00%s\x00%v,%v,%v,%v", digest, d.Region.ID, d.Region.X, d.Region.Y, d.Region.W, d.Region.H)
+	}
+	day := d.Time.UTC().Format(time.DateOnly)
+	sum := sha256.Sum256([]byte(generation + "\x00" + day + "\x00" + what))
+	return hex.EncodeToString(sum[:16])
 }
 
 func (p *Prober) report(err error) {

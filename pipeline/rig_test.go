@@ -240,8 +240,9 @@ func (r *rig) newLine(suite perturb.Suite) *pipeline.Line {
 	var nonce atomic.Int64
 	return &pipeline.Line{
 		Store: tap{r}, Roster: pipeline.NewRoster([]*pipeline.Subject{{Detector: d, Generation: g, Suite: suite, Model: r.model, Meter: meter}}),
-		Sampler: pipeline.NewSampler([]byte("0123456789abcdef")), Rate: 1,
+		Sampler: pipeline.NewSampler([]byte("0123456789abcdef")), Schedule: pipeline.FixedSchedule(pipeline.RateStep{Rate: 1}),
 		Decode: decoder.Decode, Labels: labels.Decode,
+		Slicer: pipeline.NewSlicer(pipeline.SliceConfig{Attributes: []string{"source"}, Cap: sliceCap}, tap{r}),
 		Prober: &pipeline.Prober{Store: tap{r}, Timeout: time.Minute, ClaimFor: time.Hour, Slots: make(chan struct{}, 4),
 			Prepare: func(_ context.Context, data []byte, _ *pipeline.Detection, _ perturb.Input) (pipeline.Image, error) {
 				if len(data) == 0 || data[0] == 255 {
@@ -266,6 +267,12 @@ func (s tap) Apply(ctx context.Context, b *pipeline.Batch) (pipeline.Verdict, in
 }
 func (s tap) Win(ctx context.Context, c pipeline.DigestClaim) (string, error) {
 	return s.r.store.Win(ctx, c)
+}
+func (s tap) Place(ctx context.Context, attribute, value string, limit int) (string, error) {
+	return s.r.store.(pipeline.SlicePlaces).Place(ctx, attribute, value, limit)
+}
+func (s tap) Slices(ctx context.Context) ([]string, error) {
+	return s.r.store.(pipeline.SlicePlaces).Slices(ctx)
 }
 
 // testLog shows the line's log where SHAKETABLE_TEST_LOG is set.

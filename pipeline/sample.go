@@ -28,6 +28,12 @@ func (s *Sampler) SampleAttack(mediaID string, rate float64) bool {
 	return s.draw("attack", mediaID, rate)
 }
 
+// Place and AttackPlace return where the two choices put a media, in [0,1): it is chosen at every rate above that.
+func (s *Sampler) Place(mediaID string) float64 { return s.place("sample", mediaID) }
+
+// AttackPlace is Place for [Sampler.SampleAttack].
+func (s *Sampler) AttackPlace(mediaID string) float64 { return s.place("attack", mediaID) }
+
 func (s *Sampler) draw(purpose, mediaID string, rate float64) bool {
 	switch {
 	case rate >= 1:
@@ -35,10 +41,17 @@ func (s *Sampler) draw(purpose, mediaID string, rate float64) bool {
 	case !(rate > 0): // also NaN
 		return false
 	}
-	// The top 53 bits are the largest count that a float64 holds exactly, so the comparison has no rounding of its own.
-	u := binary.BigEndian.Uint64(s.mac(purpose, mediaID)) >> 11
-	return float64(u) < rate*math.Ldexp(1, 53)
+	return s.place(purpose, mediaID) < rate
 }
+
+// place takes 53 bits: the most that a float64 holds exactly, so the comparison has no rounding of its own.
+func (s *Sampler) place(purpose, mediaID string) float64 {
+	return math.Ldexp(float64(binary.BigEndian.Uint64(s.mac(purpose, mediaID))>>11), -53)
+}
+
+// KeyID names the key without telling anything about it: the first 8 hex digits of a keyed hash of a fixed text. Two keys
+// have the same one by chance in 1 of 4 billion cases.
+func (s *Sampler) KeyID() string { return hex.EncodeToString(s.mac("key", "shaketable")[:4]) }
 
 // Hide returns the keyed hash under which a media id may be stored or logged: 16 bytes in hex.
 func (s *Sampler) Hide(mediaID string) string { return hex.EncodeToString(s.mac("id", mediaID)[:16]) }

@@ -36,6 +36,23 @@ func TestSampleAgainstPython(t *testing.T) {
 	}
 }
 
+// The id of the key and the place of a media, computed with Python's hmac and hashlib.
+func TestKeyIDAndPlaces(t *testing.T) {
+	s := NewSampler(testKey)
+	if got := s.KeyID(); got != "1e2f7f49" {
+		t.Errorf("the id of the key is %s", got)
+	}
+	for id, want := range map[string]float64{"clip-8812/000123": 0.605333924130626, "a": 0.208844822398875} {
+		if got := s.AttackPlace(id); math.Abs(got-want) > 1e-15 {
+			t.Errorf("%q is at %v for attacks, want %v", id, got, want)
+		}
+		place := s.Place(id)
+		if s.Sample(id, place) || !s.Sample(id, math.Nextafter(place, 1)) {
+			t.Errorf("%q is not at its place %v", id, place)
+		}
+	}
+}
+
 func TestSampleRates(t *testing.T) {
 	s := NewSampler(testKey)
 	for rate, want := range map[float64]bool{0: false, -1: false, math.NaN(): false, math.Inf(-1): false, 1: true, 2: true} {

@@ -19,6 +19,8 @@ type scenario struct {
 	last  Snapshot
 	seen  []Transition
 	froze []metrics.Baseline
+	desk  orderDesk
+	sinks []string
 }
 
 func scenarioConfig() AlertConfig {
@@ -50,10 +52,13 @@ func (s *scenario) fold() []Transition {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	in, err := s.m.Read(s.t.Context(), s.w, s.w, "meso", st, s.w.now.Add(20*time.Second))
+	from := s.w.readers()
+	from.Orders = &s.desk
+	in, err := s.m.Read(s.t.Context(), from, "meso", st, s.w.now.Add(20*time.Second))
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	in.Sinks = s.sinks
 	r, err := s.m.Step(st, in)
 	if err != nil {
 		s.t.Fatal(err)
@@ -64,6 +69,7 @@ func (s *scenario) fold() []Transition {
 	s.last = r.Snapshot
 	s.seen = append(s.seen, r.Transitions...)
 	s.froze = append(s.froze, r.Frozen...)
+	s.desk.drop(r.Done)
 	return r.Transitions
 }
 
@@ -446,7 +452,7 @@ func TestStepIsPure(t *testing.T) {
 	s.w.pass(time.Minute, a, 60, fragile())
 	st, _ := ParseState("meso", s.state)
 	before, _ := json.Marshal(st)
-	in, err := s.m.Read(t.Context(), s.w, s.w, "meso", st, s.w.now)
+	in, err := s.m.Read(t.Context(), s.w.readers(), "meso", st, s.w.now)
 	if err != nil {
 		t.Fatal(err)
 	}

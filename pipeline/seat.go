@@ -31,6 +31,8 @@ type Save struct {
 	State       []byte
 	Snapshot    []byte
 	Transitions []Transition
+	// Done are the ids of the orders that this fold carried out: dropped with the save.
+	Done []string
 }
 
 // Release gives a lease back early, so that a successor need not wait for it to run out.

@@ -14,22 +14,25 @@ type Metric string
 
 // The metrics that can be judged. A failure of MetricRASelf is a decision that the perturbation turned, of MetricRR a
 // change above the tolerance, of MetricRALabel a perturbed decision unlike the label, of MetricSkew a deployed score
-// further from ours than the tolerance.
+// further from ours than the tolerance, of MetricCoverage a probe that has no label when labels should have come.
 const (
-	MetricRASelf  Metric = "ra_self"
-	MetricRR      Metric = "rr"
-	MetricRALabel Metric = "ra_label"
-	MetricSkew    Metric = "skew"
+	MetricRASelf   Metric = "ra_self"
+	MetricRR       Metric = "rr"
+	MetricRALabel  Metric = "ra_label"
+	MetricSkew     Metric = "skew"
+	MetricCoverage Metric = "label_coverage"
 )
 
 // Scope says how much a series covers.
 type Scope string
 
-// A detector's series is the mean over its natural families, a family's the mean over its variants.
+// A detector's series is the mean over its natural families, a family's the mean over its variants. A slice's is the
+// detector's over the detections of one slice.
 const (
 	ScopeDetector Scope = "detector"
 	ScopeFamily   Scope = "family"
 	ScopeVariant  Scope = "variant"
+	ScopeSlice    Scope = "slice"
 )
 
 // headlineEdge is the tolerance whose RR may wake people: .05, in ticks.
@@ -43,6 +46,7 @@ type Series struct {
 	Family    string // "" at ScopeDetector
 	Severity  int    // ScopeVariant only
 	Parameter string // ScopeVariant only
+	Slice     string // ScopeSlice only: "source=upload-api"
 	Tier      Tier
 	// Objective is the share that must hold, for a series that is judged against the user's own promise; else 0.
 	Objective float64
@@ -66,8 +70,14 @@ func SeriesName(m Metric, edge int64, family, parameter string) string {
 	return name
 }
 
-// Name returns the [SeriesName] of the series.
-func (s Series) Name() string { return SeriesName(s.Metric, s.Edge, s.Family, s.Parameter) }
+// Name returns the [SeriesName] of the series; that of a slice ends with it: "ra_self@source=upload-api".
+func (s Series) Name() string {
+	name := SeriesName(s.Metric, s.Edge, s.Family, s.Parameter)
+	if s.Slice != "" {
+		name += "@" + s.Slice
+	}
+	return name
+}
 
 // id tells a series with an objective from the one that is held against a baseline.
 func (s Series) id() string {
@@ -80,12 +90,15 @@ func (s Series) id() string {
 // Rule is the series as people read it: "RR(0.05) jpeg q=75".
 func (s Series) Rule() string {
 	head := map[Metric]string{MetricRASelf: "RA_self", MetricRALabel: "RA_label", MetricSkew: "serving skew",
-		MetricRR: "RR(" + toleranceText(s.Edge) + ")"}[s.Metric]
+		MetricCoverage: "label coverage", MetricRR: "RR(" + toleranceText(s.Edge) + ")"}[s.Metric]
+	if s.Slice != "" {
+		return head + " " + sliceWords(s.Slice)
+	}
 	return strings.TrimRight(strings.Join([]string{head, s.Family, s.Parameter}, " "), " ")
 }
 
-// robustness is false for what judges the monitor instead of the model.
-func (s Series) robustness() bool { return s.Metric != MetricSkew }
+// robustness is false for what judges the monitor or the labels instead of the model.
+func (s Series) robustness() bool { return s.Metric != MetricSkew && s.Metric != MetricCoverage }
 
 func toleranceText(edge int64) string {
 	return strconv.FormatFloat(metrics.Tolerance(edge), 'f', -1, 64)
@@ -102,29 +115,33 @@ func Natural(family string) bool {
 }
 
 // SeriesOf lists the series of a generation that can be judged, the most important first within each tier, so that a
-// cap cuts the least important: objectives, then detector, families, variants. A variant that is alone in its family is
-// the family's series and not listed again. Objectives of series that the generation does not have are returned as
-// missing.
-func SeriesOf(g Generation, objectives map[string]float64) (list []Series, missing []string) {
-	scopes := scopesOf(g)
+// cap cuts the least important: objectives, then skew and labels, detector, families, slices, variants. A variant that is
+// alone in its family is the family's series and not listed again. Objectives of series that the generation does not have
+// are returned as missing.
+func SeriesOf(g Generation, objectives map[string]float64, slices ...string) (list []Series, missing []string) {
 	metricsOf := []Series{{Metric: MetricRASelf}}
 	for _, e := range g.Edges {
 		metricsOf = append(metricsOf, Series{Metric: MetricRR, Edge: e})
 	}
 	metricsOf = append(metricsOf, Series{Metric: MetricRALabel})
 	byName := map[string]Series{}
-	for _, scope := range scopes {
+	list = []Series{{Metric: MetricSkew, Scope: ScopeDetector, Tier: Ticketing}, {Metric: MetricCoverage, Scope: ScopeDetector, Tier: Ticketing}}
+	var variants []Series
+	for _, scope := range scopesOf(g) {
 		for _, m := range metricsOf {
 			s := scope
 			s.Metric, s.Edge = m.Metric, m.Edge
 			s.Tier = tierOf(s)
 			byName[s.Name()] = s
-			if !s.alone(g) {
+			switch {
+			case s.Scope != ScopeVariant:
 				list = append(list, s)
+			case !s.alone(g):
+				variants = append(variants, s)
 			}
 		}
 	}
-	list = append(list, Series{Metric: MetricSkew, Scope: ScopeDetector, Tier: Ticketing})
+	list = append(append(list, sliceSeries(g, slices)...), variants...)
 	var promised []Series
 	for _, name := range sortedKeys(objectives) {
 		s, ok := byName[name]

@@ -13,20 +13,23 @@ import (
 	"shaketable/perturb"
 )
 
-// SampleConfig chooses how many media are probed. See [Sampler].
+// SampleConfig chooses how many media are probed. See [Sampler] and [Schedule].
 type SampleConfig struct {
-	// Rate is the share of media that is probed, 0 (none) to 1 (all). Default .01.
+	// Rate is the share of media that is probed, 0 (none) to 1 (all). A change counts for records from some minutes after it
+	// on, so that a replay of older ones chooses what was chosen then. Default .01.
 	Rate float64 `yaml:"rate"`
 	// KeyFile or KeyEnv say where the secret key is: a file, or a variable of the environment. At least 16 bytes; white
 	// space at its end is not part of it. Without the key nobody can predict which media are probed. Default: the variable
 	// SHAKETABLE_SAMPLE_KEY.
 	KeyFile string `yaml:"key_file"`
 	KeyEnv  string `yaml:"key_env"`
+	// Budget lowers the rate where probes would take too much of the devices.
+	Budget BudgetConfig `yaml:"budget"`
 }
 
 // DefaultSampleConfig returns the defaults of [SampleConfig].
 func DefaultSampleConfig() SampleConfig {
-	return SampleConfig{Rate: .01, KeyEnv: "SHAKETABLE_SAMPLE_KEY"}
+	return SampleConfig{Rate: .01, KeyEnv: "SHAKETABLE_SAMPLE_KEY", Budget: DefaultBudgetConfig()}
 }
 
 // minKey is 128 bits: fewer can be searched for by somebody who sees which media were probed.
@@ -61,7 +64,7 @@ func (c SampleConfig) Validate() []error {
 	if c.KeyFile == "" && c.KeyEnv == "" {
 		es = append(es, fmt.Errorf("key_file: give key_file or key_env: without a secret key the sample could be predicted"))
 	}
-	return es
+	return append(es, c.Budget.Validate()...)
 }
 
 // Where the media of a detection is looked up.

@@ -30,7 +30,15 @@ type Snapshot struct {
 	// Tiers holds the one alert of each tier, loud to silent.
 	Tiers     []TierView     `json:"tiers"`
 	Baselines []BaselineView `json:"baselines"`
-	Windows   []WindowView   `json:"windows"`
+	// Proposed baselines wait for an approval; Mutes hold notifications back now.
+	Proposed []BaselineView `json:"proposed,omitempty"`
+	Mutes    []Mute         `json:"mutes,omitempty"`
+	Windows  []WindowView   `json:"windows"`
+	// Slices are what the detections are taken apart by; empty where nothing is. Labels says how labels come, Panel what the
+	// frozen panel shows; nil where there is none.
+	Slices []SliceView `json:"slices,omitempty"`
+	Labels *LabelView  `json:"labels,omitempty"`
+	Panel  *PanelView  `json:"panel,omitempty"`
 	// Series are the judged ones and those that are only shown, objectives first.
 	Series []SeriesView `json:"series"`
 	// Lead is the judged series of the loudest tier that is nearest to its alarm; nil if none is judged.
@@ -75,18 +83,32 @@ type EpisodeView struct {
 	Started time.Time `json:"started"`
 	Onset   time.Time `json:"onset"`
 	Broken  []string  `json:"broken"` // names of series
-	Summary string    `json:"summary,omitempty"`
-	Text    string    `json:"text,omitempty"`
+	// Flapping says that the alert came and went several times within a day, Muted that people were not told of it.
+	Flapping bool   `json:"flapping,omitempty"`
+	Muted    bool   `json:"muted,omitempty"`
+	Summary  string `json:"summary,omitempty"`
+	Text     string `json:"text,omitempty"`
 }
 
-// BaselineView is a baseline in use.
+// BaselineView is a baseline in use or proposed.
 type BaselineView struct {
 	Kind     metrics.BaselineKind `json:"kind"`
 	ID       string               `json:"id"`
+	Version  int                  `json:"version,omitempty"` // its number, from 1, among those of its generation
 	FrozenAt time.Time            `json:"frozen_at"`
 	Author   string               `json:"author"`
 	Reason   string               `json:"reason"`
+	Approved *metrics.Approval    `json:"approved,omitempty"` // nil if the configuration put it in use
 	Series   int                  `json:"series"`
+}
+
+func baselineViews(list []metrics.Baseline) []BaselineView {
+	var views []BaselineView
+	for _, b := range list {
+		views = append(views, BaselineView{Kind: b.Kind, ID: b.ID, Version: b.Version, FrozenAt: b.FrozenAt, Author: b.Author,
+			Reason: b.Reason, Approved: b.Approved, Series: len(b.Series)})
+	}
+	return views
 }
 
 // SeriesView is one series against its baseline.
@@ -99,6 +121,7 @@ type SeriesView struct {
 	Scope     Scope   `json:"scope"`
 	Family    string  `json:"family,omitempty"`
 	Parameter string  `json:"parameter,omitempty"`
+	Slice     string  `json:"slice,omitempty"`
 	Judged    bool    `json:"judged"`
 	Why       string  `json:"why,omitempty"` // why it is not judged
 	// Baseline is the rate it is held against, Allowed the lowest rate that is no reason to tell anybody; 0 if there is none.
@@ -121,18 +144,16 @@ func (r *run) snapshot() Snapshot {
 	s := Snapshot{Schema: snapshotSchema, Detector: r.st.Detector, Owner: r.m.route.Owner, Notify: r.m.route.Notify,
 		Runbook: r.m.route.Runbook, ComputedAt: r.in.Now.UTC(), Period: r.m.cfg.Period.Seconds(), Fold: r.st.Folds,
 		Watermark: r.mark, Trust: r.st.Trust, Baselines: []BaselineView{}, Windows: []WindowView{}, Series: []SeriesView{},
-		Examples: r.in.Examples, Transitions: slices.Clone(r.st.History)}
+		Examples: r.in.Examples, Transitions: slices.Clone(r.st.History), Mutes: slices.Clone(r.st.Mutes)}
 	if !r.mark.IsZero() {
 		s.WatermarkAge = r.in.Now.Sub(r.mark).Seconds()
 	}
 	if r.active.ID != "" {
 		s.Generation = r.generationView()
 		s.Windows = r.views()
+		s.Slices, s.Labels, s.Panel = r.sliceViews(), r.labelView(), r.panelView()
 		_, s.Missing = SeriesOf(r.active.Generation, r.m.objectives)
-		for _, b := range r.gen.Baselines {
-			s.Baselines = append(s.Baselines, BaselineView{Kind: b.Kind, ID: b.ID, FrozenAt: b.FrozenAt, Author: b.Author,
-				Reason: b.Reason, Series: len(b.Series)})
-		}
+		s.Baselines, s.Proposed = append(s.Baselines, baselineViews(r.gen.Baselines)...), baselineViews(r.gen.Proposed)
 	}
 	for _, j := range r.list {
 		s.Series = append(s.Series, r.seriesView(j))
@@ -180,7 +201,7 @@ func (r *run) episodeView(e *Episode) *EpisodeView {
 	if e == nil {
 		return nil
 	}
-	v := &EpisodeView{ID: e.ID, Rule: e.Rule, Version: e.Version, Started: e.Started, Onset: e.Onset}
+	v := &EpisodeView{ID: e.ID, Rule: e.Rule, Version: e.Version, Started: e.Started, Onset: e.Onset, Flapping: e.Flapping, Muted: e.Notice.Muted != ""}
 	for _, b := range e.Broken {
 		v.Broken = append(v.Broken, b.Series)
 	}
@@ -194,17 +215,28 @@ func (r *run) episodeView(e *Episode) *EpisodeView {
 
 func (r *run) seriesView(j *judged) SeriesView {
 	v := SeriesView{Name: j.Name(), Rule: j.Rule(), Tier: j.Tier, Metric: j.Metric, Scope: j.Scope, Family: j.Family,
-		Parameter: j.Parameter, Judged: j.detector != nil, Why: j.why, Total: everRate(r.total.trials(j.Series))}
+		Parameter: j.Parameter, Slice: j.Slice, Judged: j.detector != nil, Why: j.why, Total: everRate(r.shown(j.Series))}
 	if j.Metric == MetricRR {
 		v.Tolerance = metrics.Tolerance(j.Edge)
 	}
 	if j.baseline != nil {
 		v.BaselineKind, v.BaselineID, v.Baseline, v.Allowed = j.baseline.Kind, j.baseline.ID, 1-j.was, 1-j.q0
 	}
-	if st := r.gen.Series[j.id()]; st != nil && j.detector != nil {
+	if j.Metric == MetricCoverage && j.detector != nil {
+		v.Allowed = (1 - j.was) / 2
+		v.Evidence, v.Gained = r.st.Labels.Series.Progress, r.st.Labels.Series.ESR.Trials.N
+	} else if st := r.gen.Series[j.id()]; st != nil && j.detector != nil {
 		v.Evidence, v.Gained = st.Progress, st.ESR.Trials.N
 	}
 	return v
+}
+
+// shown returns the trials of a series since the generation appeared as people see them: with the labels of today.
+func (r *run) shown(s Series) metrics.Trials {
+	if s.Metric == MetricCoverage {
+		return r.st.Labels.Counted
+	}
+	return r.total.trials(s)
 }
 
 // everRate is like rateOf with a band that may be looked at all the time.

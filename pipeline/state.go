@@ -34,6 +34,11 @@ type State struct {
 	Generations map[string]*GenerationState `json:"generations"`
 	Alerts      map[Tier]*Alert             `json:"alerts"`
 	Trust       Trust                       `json:"trust"`
+	// Labels is what is known of the feed of labels; nil before the first generation.
+	Labels *LabelState `json:"labels,omitempty"`
+	// Mutes hold notifications back; Answers are those to the last orders, oldest first.
+	Mutes   []Mute   `json:"mutes,omitempty"`
+	Answers []Answer `json:"answers,omitempty"`
 	// History holds the last transitions, oldest first.
 	History []Transition `json:"history,omitempty"`
 }
@@ -47,13 +52,21 @@ type GenerationState struct {
 	First  time.Time `json:"first,omitzero"`
 	Active time.Time `json:"active,omitzero"`
 	Back   time.Time `json:"back,omitzero"`
+	// Slices holds the event time of the first fold that saw probes of each slice.
+	Slices map[string]time.Time `json:"slices,omitempty"`
 	// Met says that live traffic has reached it.
 	Met bool `json:"met,omitempty"`
 	// Handed is what the previous generation left when traffic first reached this one; nil if there was none.
 	Handed *metrics.Baseline `json:"handed,omitempty"`
-	// Baselines are frozen: the first one that has a series serves it.
+	// Baselines are frozen and in use: the first one that has a series serves it. Proposed ones wait for an approval,
+	// Replaced ones gave way to one. All are numbered from 1 as they come; Versions is the last number given.
 	Baselines []metrics.Baseline      `json:"baselines,omitempty"`
+	Proposed  []metrics.Baseline      `json:"proposed,omitempty"`
+	Replaced  []metrics.Baseline      `json:"replaced,omitempty"`
+	Versions  int                     `json:"versions,omitempty"`
 	Series    map[string]*SeriesState `json:"series,omitempty"`
+	// Panel is when the frozen panel was seen to move.
+	Panel PanelMark `json:"panel,omitzero"`
 }
 
 // SeriesState is the evidence of one series.
@@ -62,9 +75,14 @@ type SeriesState struct {
 	ESR  metrics.ESRState `json:"esr"`
 	// Progress is the evidence in relation to the alarm level, 0 to 1, as of the last fold.
 	Progress float64 `json:"progress,omitempty"`
-	// Score is a cumulative sum for a rise by .10; it was last 0 at Onset, event time: the likeliest begin of a change.
+	// Score is the greatest of Scores, and Onset, event time, when that was last 0: the likeliest begin of a change.
 	Score float64   `json:"score,omitempty"`
 	Onset time.Time `json:"onset,omitzero"`
+	// Scores are cumulative sums of ln likelihood, one for each rise that is looked for; Onsets are when they were last 0,
+	// unix seconds, 0 for those that are; Last is the last fold.
+	Scores []float64 `json:"scores,omitempty"`
+	Onsets []int64   `json:"onsets,omitempty"`
+	Last   int64     `json:"last,omitempty"`
 }
 
 // NewState returns the state before the first fold.
@@ -93,18 +111,21 @@ func (s *State) clone() *State {
 	c.Generations = make(map[string]*GenerationState, len(s.Generations))
 	for id, g := range s.Generations {
 		copied := *g
-		copied.Baselines = slices.Clone(g.Baselines)
+		copied.Slices = maps.Clone(g.Slices)
+		copied.Baselines, copied.Proposed, copied.Replaced = slices.Clone(g.Baselines), slices.Clone(g.Proposed), slices.Clone(g.Replaced)
 		copied.Series = make(map[string]*SeriesState, len(g.Series))
 		for name, series := range g.Series {
 			one := *series
-			one.ESR.Evidence = slices.Clone(series.ESR.Evidence)
+			one.ESR.Evidence, one.Scores, one.Onsets = slices.Clone(series.ESR.Evidence), slices.Clone(series.Scores), slices.Clone(series.Onsets)
 			copied.Series[name] = &one
 		}
 		c.Generations[id] = &copied
 	}
+	c.Labels = s.Labels.clone()
 	c.Alerts = maps.Clone(s.Alerts)
 	for t, a := range s.Alerts {
 		copied := *a
+		copied.Begun = slices.Clone(a.Begun)
 		if a.Episode != nil {
 			e := *a.Episode
 			e.Broken = slices.Clone(e.Broken)
@@ -112,6 +133,6 @@ func (s *State) clone() *State {
 		}
 		c.Alerts[t] = &copied
 	}
-	c.History = slices.Clone(s.History)
+	c.Mutes, c.Answers, c.History = slices.Clone(s.Mutes), slices.Clone(s.Answers), slices.Clone(s.History)
 	return &c
 }

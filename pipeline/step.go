@@ -18,6 +18,7 @@ type Machine struct {
 	level        map[Tier]float64
 	objectives   map[string]float64
 	memo         map[string][]*judged
+	shelf        shelf
 }
 
 // Route says whom the alerts of a detector may reach, and how.
@@ -34,6 +35,8 @@ type Result struct {
 	Transitions []Transition
 	// Frozen are the baselines that were frozen in this fold, to be kept outside the store as well.
 	Frozen []metrics.Baseline
+	// Done are the ids of the orders that were answered.
+	Done []string
 }
 
 // NewMachine takes a valid configuration, the widths of the buckets, the route of the detector, and the baselines that
@@ -70,25 +73,31 @@ type run struct {
 	list     []*judged
 	gains    map[string]metrics.Trials // by series id
 	windows  []*tally                  // one per configured window
+	since    time.Duration             // how far back the fine buckets were read
 	lens     lens                      // what the message that is being written looks at
+	done     []string                  // ids of the orders that are answered
+	accepted []metrics.Baseline        // approved in this fold, for the active generation
 }
 
 // Step folds what the ledger holds now into the state. It is pure: prev and in stay as they are, and the same arguments
 // give the same result.
 //
-//	watermark ─► generations ─► baselines ─► trust ─► drift ─► episodes ─► snapshot
+//	watermark ─► generations ─► orders ─► baselines ─► trust ─► drift ─► episodes ─► snapshot
 func (m *Machine) Step(prev *State, in FoldInput) (Result, error) {
 	r := &run{m: m, st: prev.clone(), in: in, gains: map[string]metrics.Trials{}}
 	r.tick()
+	r.since = m.since(prev, prev.Choice.next(in.Recent, in.Generations, r.mark, m.recent()).Active, r.mark)
 	r.appear()
 	if err := r.choose(); err != nil {
 		return Result{}, err
 	}
-	var out Result
+	out := Result{Transitions: r.obey()}
 	if r.active.ID != "" {
 		out.Frozen = r.settle()
 		var err error
-		if r.list, err = m.judge(r.active.Generation, r.gen.Baselines); err != nil {
+		r.matured()
+		r.watchPanel()
+		if r.list, err = m.judge(r.active.Generation, r.gen.Baselines, sortedKeys(in.Slices), r.st.Labels); err != nil {
 			return Result{}, err
 		}
 	}
@@ -101,7 +110,7 @@ func (m *Machine) Step(prev *State, in FoldInput) (Result, error) {
 	}
 	out.Transitions = append(out.Transitions, r.episodes(alarms)...)
 	r.remember(out.Transitions)
-	out.State, out.Snapshot = r.st, r.snapshot()
+	out.State, out.Snapshot, out.Done = r.st, r.snapshot(), r.done
 	return out, nil
 }
 
@@ -124,11 +133,7 @@ func (r *run) tick() {
 // long before it is rolled out.
 func (r *run) appear() {
 	for _, g := range candidates(r.in.Generations, r.st.Choice.Active) {
-		gs := r.st.Generations[g.ID]
-		if gs == nil {
-			gs = &GenerationState{Version: g.Version, Since: g.Since, Series: map[string]*SeriesState{}}
-			r.st.Generations[g.ID] = gs
-		}
+		gs := r.generation(g)
 		if !gs.Met && r.in.Totals[g.ID][FieldDetections] > 0 {
 			gs.Met = true
 			r.hand(gs, g.Generation)
@@ -138,6 +143,19 @@ func (r *run) appear() {
 		}
 	}
 	r.forget()
+}
+
+// generation returns what is known of a generation, which may be nothing yet.
+func (r *run) generation(g Registration) *GenerationState {
+	gs := r.st.Generations[g.ID]
+	if gs == nil {
+		gs = &GenerationState{Series: map[string]*SeriesState{}}
+		r.st.Generations[g.ID] = gs
+	}
+	if gs.Since.IsZero() { // the archive knows its baselines only
+		gs.Version, gs.Since = g.Version, g.Since
+	}
+	return gs
 }
 
 // born is the event time since which its figures count: its first probe, or its return.
@@ -175,11 +193,7 @@ func (r *run) choose() error {
 	if !ok {
 		return fmt.Errorf("fold %s: generation %s is no longer registered: its variants are unknown", r.st.Detector, id)
 	}
-	r.active, r.gen = active, r.st.Generations[id]
-	if r.gen == nil { // it was left out of the candidates, and takes its place now
-		r.gen = &GenerationState{Version: active.Version, Since: active.Since, Series: map[string]*SeriesState{}}
-		r.st.Generations[id] = r.gen
-	}
+	r.active, r.gen = active, r.generation(active)
 	r.count()
 	if before != "" && before != id {
 		r.switched, r.st.Previous, r.st.Changed = true, before, r.mark
@@ -194,13 +208,13 @@ func (r *run) count() {
 	g := r.active.Generation
 	r.total = newTally(g, r.m.cfg.Skew.Tolerance)
 	r.total.add(r.in.Totals[g.ID])
+	for name, counts := range r.in.Slices {
+		r.total.slice(name).add(counts)
+	}
+	r.st.Labels = r.m.labelDelay(r.st, g.ID, r.in.Totals)
 	r.windows = nil
 	for _, w := range r.m.cfg.Windows {
-		t := newTally(g, r.m.cfg.Skew.Tolerance)
-		for _, c := range r.m.cellsOf(g.ID, w, r.mark, len(g.Variants)) {
-			t.add(r.in.Cells[c])
-		}
-		r.windows = append(r.windows, t)
+		r.windows = append(r.windows, r.window(w))
 	}
 	if r.short().probes >= r.m.cfg.NoData.MinProbes {
 		r.st.Probed = r.in.Now
@@ -212,12 +226,15 @@ func (r *run) restart() {
 	if wasActive {
 		r.gen.Back = r.mark
 	}
-	series, _ := SeriesOf(r.active.Generation, r.m.objectives)
+	series, _ := SeriesOf(r.active.Generation, r.m.objectives, sortedKeys(r.in.Slices)...)
 	for _, s := range series {
+		if s.Metric == MetricCoverage { // it is about the feed of labels, whichever version they are about
+			continue
+		}
 		state := r.series(s.id())
-		state.ESR, state.Progress, state.Score, state.Onset = metrics.ESRState{}, 0, 0, r.gen.born()
+		*state = SeriesState{Gain: state.Gain, Onset: r.gen.born()}
 		if wasActive {
-			state.skip(r.total.trials(s))
+			state.skip(r.trials(s))
 		}
 	}
 }
@@ -236,7 +253,7 @@ func (r *run) drift() (map[Tier][]alarm, error) {
 			if j.detector == nil || j.robustness() != model {
 				continue
 			}
-			state, total := r.series(j.id()), r.total.trials(j.Series)
+			state, total := r.series(j.id()), r.trials(j.Series)
 			if model && !believed {
 				state.skip(total)
 				continue
@@ -248,7 +265,7 @@ func (r *run) drift() (map[Tier][]alarm, error) {
 			r.gains[j.id()] = gained
 			if v.Alarm {
 				alarms[j.Tier] = append(alarms[j.Tier], alarm{j, v.LogM})
-				believed = believed && model
+				believed = believed && j.Metric != MetricSkew
 			}
 		}
 	}
@@ -275,6 +292,9 @@ func (r *run) registration(id string) (Registration, bool) {
 }
 
 func (r *run) series(id string) *SeriesState {
+	if id == string(MetricCoverage) {
+		return &r.st.Labels.Series
+	}
 	s := r.gen.Series[id]
 	if s == nil {
 		s = &SeriesState{}

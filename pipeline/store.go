@@ -72,6 +72,8 @@ type LabelRecord struct {
 	Fake     bool
 	Revision int64
 	Offset   int64
+	// Time is when the label was given: its distance from the probe's event time is the label's delay.
+	Time time.Time
 }
 
 // Example is one media that moved far, for the people who look at an alert.

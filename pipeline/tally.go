@@ -24,6 +24,10 @@ type tally struct {
 	attackFailed int64 // probes that are counted, without their attacks
 	attackFaults map[string]int64
 	variants     []variantTally // index 0 is the clean picture: labels only
+	// labelProbes are the probes of the buckets that the labels were taken from, see [tally.addLabels].
+	labelProbes int64
+	provisional bool              // the labels are of pictures for which more may come
+	slices      map[string]*tally // what of it is known by slice; nil in a slice's own
 }
 
 // variantTally is what one variant's fields add up to.
@@ -31,6 +35,7 @@ type variantTally struct {
 	kept, toReal, toFake int64
 	within, strict       []int64 // by tolerance: changed by at most that; and decision kept
 	labelled, correct    int64
+	revised              int64 // what corrected labels have added to correct, or taken from it
 }
 
 func (v *variantTally) probes() int64 { return v.kept + v.toReal + v.toFake }
@@ -45,28 +50,54 @@ func newTally(g Generation, skewTolerance float64) *tally {
 	return t
 }
 
+// slice is the part of one slice, made if it is not there yet.
+func (t *tally) slice(name string) *tally {
+	if t.slices[name] == nil {
+		if t.slices == nil {
+			t.slices = map[string]*tally{}
+		}
+		t.slices[name] = newTally(t.generation, metrics.Tolerance(t.skewEdge))
+	}
+	return t.slices[name]
+}
+
+// of is the part of one slice, all of it for "", and nothing for one that is not there.
+func (t *tally) of(slice string) *tally {
+	if slice == "" {
+		return t
+	}
+	if part := t.slices[slice]; part != nil {
+		return part
+	}
+	return newTally(t.generation, metrics.Tolerance(t.skewEdge))
+}
+
 // add adds the counters of one cell. Fields of a later version of the program are left alone.
 func (t *tally) add(c Counts) {
 	for field, n := range c {
-		switch {
-		case field == FieldProbes:
-			t.probes += n
-		case field == FieldDetections:
-			t.detections += n
-		case field == FieldCleanFake:
-			t.cleanFake += n
-		case field == "":
-		case field[0] == 's':
-			t.addSkew(field[1:], n)
-		case field[0] == 'x':
-			t.inconclusive += n
-			t.reasons[field[1:]] += n
-		case field[0] == 'a':
-			t.attackFailed += n
-			t.attackFaults[field[1:]] += n
-		default:
-			t.addVariant(field, n)
-		}
+		t.addField(field, n)
+	}
+}
+
+func (t *tally) addField(field string, n int64) {
+	switch {
+	case field == FieldProbes:
+		t.probes += n
+	case field == FieldDetections:
+		t.detections += n
+	case field == FieldCleanFake:
+		t.cleanFake += n
+	case field == "":
+	case field[0] == 's':
+		t.addSkew(field[1:], n)
+	case field[0] == 'x':
+		t.inconclusive += n
+		t.reasons[field[1:]] += n
+	case field[0] == 'a':
+		t.attackFailed += n
+		t.attackFaults[field[1:]] += n
+	default:
+		t.addVariant(field, n)
 	}
 }
 
@@ -82,7 +113,7 @@ func (t *tally) addSkew(edge string, n int64) {
 }
 
 func (t *tally) addVariant(field string, n int64) {
-	at := strings.IndexAny(field, "krfLC")
+	at := strings.IndexAny(field, "krfLCR")
 	if at < 1 {
 		return
 	}
@@ -97,6 +128,9 @@ func (t *tally) addVariant(field string, n int64) {
 		return
 	case 'C':
 		v.correct += n
+		return
+	case 'R':
+		v.revised += n
 		return
 	}
 	if edge, err := strconv.ParseInt(field[at+1:], 10, 64); err == nil {
@@ -125,8 +159,15 @@ func (v *variantTally) addChange(h Half, edge, n int64, edges []int64) {
 
 // trials returns the conclusive probes of a series and its failures.
 func (t *tally) trials(s Series) metrics.Trials {
-	if s.Metric == MetricSkew {
+	switch {
+	case s.Slice != "":
+		part := t.of(s.Slice)
+		s.Slice = ""
+		return part.trials(s)
+	case s.Metric == MetricSkew:
 		return metrics.Trials{N: float64(t.skewProbes), K: float64(t.skewBeyond)}
+	case s.Metric == MetricCoverage:
+		return coverage(t.labelProbes, t.variants[0].labelled)
 	}
 	return t.pooled(s.pools, func(v *variantTally) metrics.Trials { return v.trials(s.Metric, s.index(t.generation.Edges)) })
 }
@@ -196,6 +237,32 @@ func (t *tally) pooled(pools [][]int, of func(*variantTally) metrics.Trials) met
 		return metrics.Trials{}
 	}
 	return sum
+}
+
+// minus is what is left of a tally without a part of it.
+func (t *tally) minus(part *tally) *tally {
+	left := newTally(t.generation, metrics.Tolerance(t.skewEdge))
+	if part == nil {
+		part = left
+	}
+	left.probes, left.detections, left.cleanFake = t.probes-part.probes, t.detections-part.detections, t.cleanFake-part.cleanFake
+	left.skewProbes, left.skewBeyond = t.skewProbes-part.skewProbes, t.skewBeyond-part.skewBeyond
+	left.inconclusive, left.attackFailed = t.inconclusive-part.inconclusive, t.attackFailed-part.attackFailed
+	for i := range left.variants {
+		v, a, b := &left.variants[i], &t.variants[i], &part.variants[i]
+		v.kept, v.toReal, v.toFake = a.kept-b.kept, a.toReal-b.toReal, a.toFake-b.toFake
+		v.labelled, v.correct, v.revised = a.labelled-b.labelled, a.correct-b.correct, a.revised-b.revised
+		for j := range v.within {
+			v.within[j], v.strict[j] = a.within[j]-b.within[j], a.strict[j]-b.strict[j]
+		}
+	}
+	if t.slices != nil {
+		left.slices = make(map[string]*tally, len(t.slices))
+	}
+	for name, of := range t.slices {
+		left.slices[name] = of.minus(part.slices[name])
+	}
+	return left
 }
 
 // flips returns how many decisions turned to real and to fake, over the variants of a series.

@@ -24,10 +24,10 @@ type tape struct {
 	applied  int64
 	// before is asked ahead of every Apply; an error is returned in place of the call. after may lose the reply.
 	before, after func(n int, b *pipeline.Batch) error
-	// claim and win are asked ahead of their calls.
-	claim, win func() error
-	applies    int
-	verdicts   map[pipeline.Verdict]int
+	// claim, win and place are asked ahead of their calls.
+	claim, win, place func() error
+	applies           int
+	verdicts          map[pipeline.Verdict]int
 }
 
 var errInjected = errors.New("injected fault")
@@ -126,6 +126,24 @@ func (t *tape) Win(ctx context.Context, c pipeline.DigestClaim) (string, error) 
 	}
 	t.calls = append(t.calls, func(m *storetest.Memory) { m.Win(context.Background(), c) })
 	return t.memory.Win(ctx, c)
+}
+
+func (t *tape) Place(ctx context.Context, attribute, value string, limit int) (string, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.place != nil {
+		if err := t.place(); err != nil {
+			return "", err
+		}
+	}
+	t.calls = append(t.calls, func(m *storetest.Memory) { m.Place(context.Background(), attribute, value, limit) })
+	return t.memory.Place(ctx, attribute, value, limit)
+}
+
+func (t *tape) Slices(ctx context.Context) ([]string, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.memory.Slices(ctx)
 }
 
 func (t *tape) outcomes() pipeline.Counts {

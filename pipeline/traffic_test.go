@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 
@@ -19,11 +19,33 @@ type traffic struct {
 	truth    pipeline.Counts  // outcomes
 	counters map[string]int64 // "kind/start/variant/field"
 	labels   map[string]bool  // media id -> fake
+	delays   map[string]int64 // label delays by field
+	places   []string         // slices by source, in the order of first sight
 	n        int
 }
 
+// sources are told apart, sliceCap of them by a slice of their own; "" and what comes too late share others.
+var sources = []string{"web", "", "app", "ftp", "kiosk"}
+
+const sliceCap = 3
+
+func cellKey(c pipeline.Cell, field string) string {
+	return fmt.Sprintf("%s/%d/%d/%s %s", c.Kind, c.Start, c.Variant, field, c.Slice)
+}
+
 func (tr *traffic) count(kind pipeline.CellKind, start int64, variant int, field string, n int64) {
-	tr.counters[fmt.Sprintf("%s/%d/%d/%s", kind, start, variant, field)] += n
+	tr.counters[cellKey(pipeline.Cell{Kind: kind, Start: start, Variant: variant}, field)] += n
+}
+
+// slice is where a source must be counted: the first three that are seen have a slice of their own.
+func (tr *traffic) slice(source string) string {
+	if !slices.Contains(tr.places, source) {
+		if len(tr.places) == sliceCap {
+			return "source=~other"
+		}
+		tr.places = append(tr.places, source)
+	}
+	return "source=" + source
 }
 
 // send writes one detection. Kind decides what must become of it.
@@ -35,6 +57,7 @@ func (tr *traffic) send(kind pipeline.Outcome) {
 	score := .25
 	event := at
 	media := map[string]any{}
+	source := sources[i*i/7%len(sources)]
 	name := "probe-me"
 	first := byte(i % 199)
 	content := []byte{first, byte(i), byte(i >> 8)}
@@ -51,7 +74,7 @@ func (tr *traffic) send(kind pipeline.Outcome) {
 		content = []byte{1, 2, 3}
 	}
 	value, _ := json.Marshal(map[string]any{"media_id": id, "detector": map[string]any{"name": name, "version": "1"},
-		"score": score, "time": event.Format(time.RFC3339Nano), "media": media})
+		"score": score, "time": event.Format(time.RFC3339Nano), "media": media, "source": source})
 	if kind == pipeline.DeadLettered {
 		value = []byte(`{"media_id": "x", "score": `)
 	}
@@ -66,7 +89,7 @@ func (tr *traffic) send(kind pipeline.Outcome) {
 	if !mediaFirst && wanted {
 		tr.r.broker.logs[pipeline.Media].add(picture)
 	}
-	tr.expect(kind, id, first, event, score)
+	tr.expect(kind, id, first, event, score, source)
 	if kind == pipeline.Probed && i%2 == 0 {
 		tr.label(id, i%4 == 0, at)
 	}
@@ -77,13 +100,20 @@ func (tr *traffic) label(id string, fake bool, at time.Time) {
 	if fake {
 		word = "fake"
 	}
+	// How much later than the probe's minute the label says it was given, and where that has to be counted.
+	late := []struct {
+		seconds int64
+		field   string
+	}{{-300, "y60"}, {60, "y60"}, {61, "y300"}, {86_400, "y86400"}, {86_401, "y172800"}, {2_592_000, "y2592000"}, {2_592_001, "yinf"}}[len(tr.labels)%7]
+	given := at.Truncate(time.Minute).Add(time.Duration(late.seconds) * time.Second)
+	tr.delays[late.field]++
 	tr.r.broker.logs[pipeline.Labels].add(pipeline.Record{Topic: "labels", Partition: 3, Time: at, Key: []byte(id),
-		Value: []byte(fmt.Sprintf(`{"media_id":%q,"label":%q}`, id, word))})
+		Value: []byte(fmt.Sprintf(`{"media_id":%q,"label":%q,"time":%q}`, id, word, given.Format(time.RFC3339)))})
 	tr.labels[id] = fake
 }
 
 // expect adds, by its own arithmetic, what a detection must add to the counters.
-func (tr *traffic) expect(kind pipeline.Outcome, id string, first byte, event time.Time, score float64) {
+func (tr *traffic) expect(kind pipeline.Outcome, id string, first byte, event time.Time, score float64, source string) {
 	tr.truth["read"]++
 	if kind != "" {
 		tr.truth[string(kind)]++
@@ -93,10 +123,19 @@ func (tr *traffic) expect(kind pipeline.Outcome, id string, first byte, event ti
 		return
 	}
 	minute, hour := event.Truncate(time.Minute).Unix(), event.Truncate(time.Hour).Unix()
+	slice := tr.slice(source)
+	// narrow and wide are counted for all and for the slice, variants in wide cells for all only.
+	count := func(kind pipeline.CellKind, start int64, field string) {
+		tr.count(kind, start, 0, field, 1)
+		tr.counters[cellKey(pipeline.Cell{Kind: kind, Start: start, Slice: slice}, field)]++
+	}
+	narrow := func(field string) {
+		count(pipeline.Total, 0, field)
+		count(pipeline.Fine, minute, field)
+	}
 	each := func(field string) {
-		tr.count(pipeline.Total, 0, 0, field, 1)
-		tr.count(pipeline.Fine, minute, 0, field, 1)
-		tr.count(pipeline.Coarse, hour, 0, field, 1)
+		narrow(field)
+		count(pipeline.Coarse, hour, field)
 	}
 	each("d")
 	if kind == pipeline.Inconclusive {
@@ -111,9 +150,8 @@ func (tr *traffic) expect(kind pipeline.Outcome, id string, first byte, event ti
 		each("0f")
 	}
 	skew := int64(math.Round(math.Abs(p-score) * 1e6))
-	tr.count(pipeline.Total, 0, 0, "s"+edgeName(skew, false), 1)
-	tr.count(pipeline.Fine, minute, 0, "s"+edgeName(skew, false), 1)
-	tr.count(pipeline.Coarse, hour, 0, "s"+edgeName(skew, true), 1)
+	narrow("s" + edgeName(skew, false))
+	count(pipeline.Coarse, hour, "s"+edgeName(skew, true))
 	if tr.r.attacks.breaks(id, first) {
 		each("amodel")
 	}
@@ -130,8 +168,7 @@ func (tr *traffic) expect(kind pipeline.Outcome, id string, first byte, event ti
 		}
 		d := int64(math.Round(math.Abs(q-p) * 1e6))
 		field := strconv.Itoa(v) + half
-		tr.count(pipeline.Total, 0, 0, field+edgeName(d, false), 1)
-		tr.count(pipeline.Fine, minute, 0, field+edgeName(d, false), 1)
+		narrow(field + edgeName(d, false))
 		tr.count(pipeline.Coarse, hour, v, field+edgeName(d, true), 1)
 	}
 }
@@ -149,95 +186,9 @@ func edgeName(d int64, full bool) string {
 	return "1000000"
 }
 
-// check compares every counter of the store with the truth: missing, extra and different each fail.
-func (tr *traffic) check() {
-	tr.r.t.Helper()
-	tr.checkOutcomes()
-	got := map[string]int64{}
-	for _, c := range tr.cells() {
-		sums, err := tr.r.tape.memory.Sum(context.Background(), []pipeline.Cell{c})
-		if err != nil {
-			tr.r.t.Fatal(err)
-		}
-		for field, n := range sums[0] {
-			got[fmt.Sprintf("%s/%d/%d/%s", c.Kind, c.Start, c.Variant, field)] = n
-		}
-	}
-	want := maps.Clone(tr.counters)
-	for k, n := range got {
-		if want[k] != n && !isLabelField(k) {
-			tr.r.t.Errorf("counter %s is %d, want %d", k, n, want[k])
-		}
-		delete(want, k)
-	}
-	for k, n := range want {
-		if n != 0 {
-			tr.r.t.Errorf("counter %s is missing, want %d", k, n)
-		}
-	}
-	tr.checkLabels(got)
-}
-
-func isLabelField(key string) bool { return key[len(key)-1] == 'L' || key[len(key)-1] == 'C' }
-
-// checkLabels compares the labelled counters of the totals.
-func (tr *traffic) checkLabels(got map[string]int64) {
-	tr.r.t.Helper()
-	for v := 0; v <= tr.r.variants; v++ {
-		var n, correct int64
-		for id, fake := range tr.labels {
-			i, _ := strconv.Atoi(id[len("media-"):])
-			if !tr.r.ran(id, byte(i%199), v) {
-				continue
-			}
-			n++
-			if (arithmeticP(byte(i%199), v) >= .5) == fake {
-				correct++
-			}
-		}
-		for field, want := range map[string]int64{"L": n, "C": correct} {
-			key := fmt.Sprintf("t/0/0/%d%s", v, field)
-			if got[key] != want {
-				tr.r.t.Errorf("labelled counter %s is %d, want %d", key, got[key], want)
-			}
-		}
-	}
-}
-
-func (tr *traffic) checkOutcomes() {
-	tr.r.t.Helper()
-	got := tr.r.tape.outcomes()
-	for _, field := range append([]pipeline.Outcome{pipeline.Read, pipeline.Gap}, pipeline.Outcomes()...) {
-		if got[string(field)] != tr.truth[string(field)] {
-			tr.r.t.Errorf("outcome %s is %d, want %d", field, got[string(field)], tr.truth[string(field)])
-		}
-	}
-	var sum int64
-	for _, o := range pipeline.Outcomes() {
-		sum += got[string(o)]
-	}
-	if sum != got[pipeline.Read] {
-		tr.r.t.Errorf("outcomes sum to %d, read is %d", sum, got[pipeline.Read])
-	}
-}
-
-func (tr *traffic) cells() []pipeline.Cell {
-	g := tr.r.line.Roster.Find("probe-me", "1").Generation.ID
-	cells := []pipeline.Cell{{Generation: g, Kind: pipeline.Total}}
-	last := epoch.Add(time.Duration(tr.n) * 17 * time.Second).Add(3 * time.Minute)
-	for t := epoch.Add(-26 * time.Hour); t.Before(last); t = t.Add(time.Minute) {
-		cells = append(cells, pipeline.Cell{Generation: g, Kind: pipeline.Fine, Start: t.Truncate(time.Minute).Unix()})
-	}
-	for t := epoch.Add(-26 * time.Hour).Truncate(time.Hour); t.Before(last); t = t.Add(time.Hour) {
-		for v := 0; v <= tr.r.variants; v++ {
-			cells = append(cells, pipeline.Cell{Generation: g, Kind: pipeline.Coarse, Start: t.Unix(), Variant: v})
-		}
-	}
-	return cells
-}
-
 func newTraffic(r *rig) *traffic {
-	return &traffic{r: r, truth: pipeline.Counts{}, counters: map[string]int64{}, labels: map[string]bool{}}
+	return &traffic{r: r, truth: pipeline.Counts{}, counters: map[string]int64{}, labels: map[string]bool{},
+		delays: map[string]int64{}}
 }
 
 // run works until the store has applied everything that the logs hold, or a minute has passed.

@@ -47,8 +47,12 @@ func (r *run) trust() *Transition {
 	if previous == "" {
 		previous = StateOK
 	}
+	if next.State != "" && next.Episode == "" { // what was told of before is still open, and to be ended later
+		r.st.Trust, r.st.Trust.Episode = next, now.Episode
+		return nil
+	}
 	r.st.Trust = next
-	if next.State != "" && next.Episode == "" || episode == "" {
+	if episode == "" {
 		return nil
 	}
 	t := r.transition(Ticketing, monitorRule, episode)
@@ -58,8 +62,21 @@ func (r *run) trust() *Transition {
 		t.State, t.Started = StateResolved, now.Since
 	}
 	t.ID = t.Episode + ":" + string(t.State)
+	t.Cause = r.distrustCause(next.State)
 	t.Summary, t.Text = r.trustWords(next, now)
 	return &t
+}
+
+// distrustCause is the suspect where the figures are not believed: what is served, if it is not what we probe.
+func (r *run) distrustCause(s AlertState) string {
+	t := r.short()
+	switch {
+	case s != StateUntrusted:
+		return ""
+	case r.skewed() || over(metrics.Trials{N: float64(t.skewProbes), K: float64(t.skewBeyond)}, r.m.cfg.Skew.Share, true):
+		return CauseServing
+	}
+	return CauseUnknown
 }
 
 func (r *run) distrust(already bool) (AlertState, string) {

@@ -24,6 +24,7 @@ type entry struct {
 	reason   string
 	contents *contents // what a sampled detection adds; nil for most
 	subject  *Subject  // nil if the detector is unknown
+	slices   []string  // see [Slicer]
 }
 
 // contents is what only sampled detections have.
@@ -78,12 +79,12 @@ func (w *Windower) Cut(records, probes int) *Batch {
 		}
 	}
 	b := &Batch{Stream: Detections, Prev: w.last, Outcomes: Counts{}, Counts: map[Cell]Counts{}}
-	exposure := map[exposed]int64{}
+	x := exposure{groups: map[exposed]int{}}
 	for i := range w.queue[:n] {
-		w.add(b, &w.queue[i], exposure)
+		w.add(b, &w.queue[i], &x)
 	}
-	for e, count := range exposure {
-		e.subject.Meter.CountDetection(e.at, count, b.Counts)
+	for _, t := range x.tallies {
+		t.subject.Meter.CountDetection(t.at, t.n, b.Counts, t.slices...)
 	}
 	b.Last = w.queue[n-1].offset
 	w.last = b.Last
@@ -95,13 +96,41 @@ func (w *Windower) Cut(records, probes int) *Batch {
 	return b
 }
 
-// exposed groups the detections of a batch, so that an unsampled one costs one map look-up.
+// exposure groups the detections of a batch, so that an unsampled one costs one map look-up.
+type exposure struct {
+	groups  map[exposed]int // index of the tally
+	tallies []exposureTally
+}
+
+// exposed is what detections have in common that add to the same cells. A set of slices is known by where it lies in
+// memory: the slicer hands out the same for the same slices, and where it does not, there are two groups.
 type exposed struct {
 	subject *Subject
 	at      Buckets
+	set     *string
 }
 
-func (w *Windower) add(b *Batch, e *entry, exposure map[exposed]int64) {
+type exposureTally struct {
+	exposed
+	slices []string
+	n      int64
+}
+
+func (x *exposure) add(e *entry, at Buckets) {
+	key := exposed{subject: e.subject, at: at}
+	if len(e.slices) > 0 {
+		key.set = &e.slices[0]
+	}
+	i, ok := x.groups[key]
+	if !ok {
+		i = len(x.tallies)
+		x.groups[key] = i
+		x.tallies = append(x.tallies, exposureTally{exposed: key, slices: e.slices})
+	}
+	x.tallies[i].n++
+}
+
+func (w *Windower) add(b *Batch, e *entry, x *exposure) {
 	b.Outcomes[Read]++
 	b.Outcomes[string(e.outcome)]++
 	if e.reason != "" {
@@ -120,14 +149,14 @@ func (w *Windower) add(b *Batch, e *entry, exposure map[exposed]int64) {
 		return
 	}
 	at := BucketsAt(e.event, w.fine, w.coarse)
-	exposure[exposed{e.subject, at}]++
+	x.add(e, at)
 	if e.outcome == Inconclusive {
-		e.subject.Meter.CountInconclusive(e.reason, at, b.Counts)
+		e.subject.Meter.CountInconclusive(e.reason, at, b.Counts, e.slices...)
 	}
 	if c := e.contents; c != nil && c.reading != nil {
-		e.subject.Meter.Count(*c.reading, at, b.Counts)
+		e.subject.Meter.Count(*c.reading, at, b.Counts, e.slices...)
 		if c.attack != "" {
-			e.subject.Meter.CountAttackFailure(c.attack, at, b.Counts)
+			e.subject.Meter.CountAttackFailure(c.attack, at, b.Counts, e.slices...)
 		}
 		c.record.Fine, c.record.Coarse = at.Fine, at.Coarse
 		b.Probes = append(b.Probes, c.record)

@@ -9,7 +9,8 @@ import (
 )
 
 // Entries are finished in random orders and cut at random moments with random bounds; the batches must chain, hold each
-// entry once and in order, nothing behind an unfinished one, and add up to the same counters as one batch of all.
+// entry once and in order, nothing behind an unfinished one, and add up to the same counters as one batch of all; and the
+// slices of each attribute add up to the whole.
 func TestWindowerUnderRandomOrders(t *testing.T) {
 	subject := &Subject{Meter: testMeter(t)}
 	for seed := range uint64(200) {
@@ -44,7 +45,7 @@ func TestWindowerUnderRandomOrders(t *testing.T) {
 			switch what := rng.IntN(3); {
 			case what == 0 && pushed < n:
 				offset += 1 + rng.Int64N(3)
-				seq := w.Push(entry{offset: offset, record: at(0), event: at(time.Duration(pushed) * 20 * time.Second), subject: subject})
+				seq := w.Push(entry{offset: offset, record: at(0), event: at(time.Duration(pushed) * 20 * time.Second), subject: subject, slices: testSlices(pushed)})
 				ends[pushed] = offset
 				if seq != int64(pushed) {
 					t.Fatalf("seed %d: sequence number %d, want %d", seed, seq, pushed)
@@ -69,13 +70,41 @@ func TestWindowerUnderRandomOrders(t *testing.T) {
 		}
 		all := NewWindower(time.Minute, time.Hour, 99)
 		for i := range n {
-			e := entry{offset: ends[i], record: at(0), event: at(time.Duration(i) * 20 * time.Second), subject: subject}
+			e := entry{offset: ends[i], record: at(0), event: at(time.Duration(i) * 20 * time.Second), subject: subject, slices: testSlices(i)}
 			finishEntry(&e, i)
 			all.Push(e)
 		}
 		one := all.Cut(n, n)
 		if next != n || w.Len() != 0 || probes != len(one.Probes) || !maps.Equal(outcomes, one.Outcomes) || !maps.EqualFunc(cells, one.Counts, maps.Equal) {
 			t.Fatalf("seed %d: %d of %d records: %v %v, want %v %v", seed, next, n, outcomes, cells, one.Outcomes, one.Counts)
+		}
+		slicesAddUp(t, cells)
+	}
+}
+
+// testSlices are made anew for each entry, as those beyond what the slicer keeps are.
+func testSlices(i int) []string {
+	return []string{SliceName("source", string(rune('a'+i%3))), SliceName("tenant", string(rune('a'+i%2)))}
+}
+
+// slicesAddUp wants that the cells of the slices of each attribute add up to those of the whole, but for what only the whole has.
+func slicesAddUp(t *testing.T, cells map[Cell]Counts) {
+	t.Helper()
+	sums := map[string]map[Cell]Counts{}
+	for c, counts := range cells {
+		attribute, _ := SplitSlice(c.Slice)
+		if c.Variant > 0 && c.Slice == "" {
+			continue
+		}
+		c.Slice = ""
+		if sums[attribute] == nil {
+			sums[attribute] = map[Cell]Counts{}
+		}
+		addAll(cellOf(sums[attribute], c), counts)
+	}
+	for _, attribute := range []string{"source", "tenant"} {
+		if !maps.EqualFunc(sums[attribute], sums[""], maps.Equal) {
+			t.Fatalf("the slices of %s add up to %v, the whole is %v", attribute, sums[attribute], sums[""])
 		}
 	}
 }
@@ -89,6 +118,9 @@ func finishEntry(e *entry, i int) {
 		e.contents = &contents{reading: &Reading{Clean: .7, Decisions: "11111", Changes: make([]Change, 4)}, record: ProbeRecord{MediaKey: fmt.Sprint(i)}}
 		for v := range e.contents.reading.Changes {
 			e.contents.reading.Changes[v].Half = Kept
+		}
+		if i%2 == 0 {
+			e.contents.attack = ReasonTimeout
 		}
 	case i%5 == 0:
 		e.outcome, e.reason = Inconclusive, ReasonTimeout

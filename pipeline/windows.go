@@ -33,6 +33,13 @@ type WindowView struct {
 	// JudgedFake is the share of probes whose clean decision is fake; CleanAccuracy that of labelled ones decided rightly.
 	JudgedFake    *Rate `json:"judged_fake,omitempty"`
 	CleanAccuracy *Rate `json:"clean_accuracy,omitempty"`
+	// LabelDelay in seconds is how much earlier the window of the labelled figures (CleanAccuracy, RALabel) ends: when the
+	// labels should have come. Labelled probes of it have one, Coverage is their share. Provisional: none of those has, and
+	// the labelled figures are of the window itself, for which more are to come.
+	LabelDelay  float64 `json:"label_delay"`
+	Labelled    int64   `json:"labelled"`
+	Coverage    *Rate   `json:"coverage,omitempty"`
+	Provisional bool    `json:"provisional,omitempty"`
 	// Skew is the share of deployed scores that agree with ours within the tolerance.
 	Skew *Rate `json:"skew,omitempty"`
 	// Scopes are the detector, its families and its variants, in this order.
@@ -85,14 +92,15 @@ func (r *run) views() []WindowView {
 	var views []WindowView
 	for i, t := range r.windows {
 		w := r.m.cfg.Windows[i]
-		cells := r.m.cellsOf(r.active.ID, w, r.mark, 0)
 		v := WindowView{Name: windowName(w), Seconds: int64(w / time.Second), To: r.mark, Probes: t.probes,
 			Inconclusive: t.reasons, AttackFailures: t.attackFaults, Detections: t.detections, Scopes: []ScopeView{}}
-		if len(cells) > 0 {
-			v.From = time.Unix(cells[0].Start, 0).UTC()
+		if !r.mark.IsZero() {
+			v.From = r.opens(w)
 			v.PerHour = perHour(t.detections, r.mark.Sub(v.From), r.age())
 		}
 		clean := t.variants[0]
+		v.LabelDelay, v.Labelled, v.Provisional = r.st.Labels.Delay.Seconds(), clean.labelled, t.provisional
+		v.Coverage = rateOf(coverage(t.labelProbes, clean.labelled))
 		v.JudgedFake = shareOf(t.cleanFake, t.probes)
 		v.CleanAccuracy = shareOf(clean.correct, clean.labelled)
 		v.Skew = shareOf(t.skewProbes-t.skewBeyond, t.skewProbes)
@@ -102,6 +110,15 @@ func (r *run) views() []WindowView {
 		views = append(views, v)
 	}
 	return views
+}
+
+// opens is the start of the first bucket of a window.
+func (r *run) opens(window time.Duration) time.Time {
+	cells := r.m.cellsOf(r.active.ID, window, r.mark, 0)
+	if len(cells) == 0 {
+		return r.mark
+	}
+	return time.Unix(cells[0].Start, 0).UTC()
 }
 
 // age is how long the active generation has been seen, in event time.

@@ -31,7 +31,7 @@ func familyWords(family string) string {
 // changedBy says what was done to the pictures of a series.
 func changedBy(s Series) string {
 	switch s.Scope {
-	case ScopeDetector:
+	case ScopeDetector, ScopeSlice:
 		return fmt.Sprintf("ordinary handling (mean over %d kinds)", len(s.pools))
 	case ScopeVariant:
 		return familyWords(s.Family) + " at " + s.Parameter
@@ -46,6 +46,8 @@ func failing(s Series) string {
 		return "move by more than " + plain(float64(s.Edge)/float64(FullTick))
 	case MetricRALabel:
 		return "are judged wrongly"
+	case MetricSkew:
+		return "have a deployed score unlike ours"
 	}
 	return "get the opposite verdict"
 }

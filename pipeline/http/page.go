@@ -29,7 +29,7 @@ type page struct {
 
 func newPage(c *cache, o Options) (*page, error) {
 	t, err := template.New("page.html").Funcs(template.FuncMap{"percent": percent, "at": clock, "ago": ago, "per": perHundred,
-		"words": stateWords, "told": told, "loud": loud, "whole": whole, "parts": parts}).ParseFS(assets, "page/page.html")
+		"words": stateWords, "told": told, "loud": loud, "before": before, "kind": kindWords, "whole": whole, "parts": parts}).ParseFS(assets, "page/page.html")
 	if err != nil {
 		return nil, fmt.Errorf("page: %w", err)
 	}
@@ -64,6 +64,9 @@ func (d detector) Shortest() *row {
 	}
 	return &d.Windows[0]
 }
+
+// Longest names the longest window; it is asked for only where there is one.
+func (d detector) Longest() string { return d.Windows[len(d.Windows)-1].Name }
 
 // Failed is how many probes of the window could not be concluded, of Tried.
 func (r row) Failed() int64 {

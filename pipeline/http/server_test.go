@@ -129,9 +129,12 @@ func TestPageShows(t *testing.T) {
 		"last 15m", "last 1h", "last 24h", "168,000 live uploads",
 		"38 of 100 pictures changed by recompression (JPEG) now move by more than .05; it was 12",
 		"What: 38 of 100 &lt;pictures&gt;", // the text is text
-		"Held against: predecessor", "People are told: by page and ticket", "99.8\u202f% of the deployed scores agree with ours, and 3 of 423 probes", "People are told: never",
+		"Held against: predecessor (1), accepted (3), approved by ana. ", "Held against: nothing yet", "burn_in-4, proposed by shaketable: first probes",
+		"Muted until 2026-11-22 16:00:00 UTC</strong> (ticket only) by ben: load test.", "it came and went several times within a day; nobody is told, because of a mute", "People are told: by page and ticket", "99.8\u202f% of the deployed scores agree with ours, and 3 of 423 probes", "People are told: never",
 		"No, untrusted:", "38 of 100 deployed scores differ",
 		"an older one", "2026-11-21 16:00:00 UTC",
+		"source partner-feed <span class=\"soft\">25</span>", "42.0\u202f%", "not judged: no baseline yet", "share of the traffic now, and in the last 24h",
+		"61 are less robust under version 2018.2", "within 1h30m0s; 87.0\u202f% of the probes that are older have one",
 		"gaussian_<wbr>noise", "under attack, on a sample of the probes; 3 could not be concluded", `pgd10_<wbr>delta_<wbr>uint8 <span class="soft">39</span>`, "23.1\u202f%",
 	} {
 		if !strings.Contains(body, want) {

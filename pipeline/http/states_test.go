@@ -58,16 +58,38 @@ func firing() pipeline.Snapshot {
 	return pipeline.Snapshot{Schema: 1, Detector: "meso4-f2f", Notify: "page", ComputedAt: noon, Period: 60, Watermark: noon.Add(-30 * time.Second),
 		WatermarkAge: 30, Generation: pipeline.GenerationView{ID: "g", Version: "2018.2", Previous: "2018.1"},
 		Tiers: []pipeline.TierView{{Tier: pipeline.Paging, State: pipeline.StateFiring, Judged: 8, Episode: &pipeline.EpisodeView{ID: "e", Rule: "RR(0.05) jpeg",
-			Started: started, Summary: summary, Text: "What: 38 of 100 <pictures> …\nSince: 11:40"}}, {Tier: pipeline.Ticketing, State: pipeline.StateOK}},
-		Baselines: []pipeline.BaselineView{{Kind: metrics.Predecessor, ID: "b"}},
-		Windows:   []pipeline.WindowView{window("15m", 900, .62), window("1h", 3600, .71), window("24h", 86400, .85)},
-		Series:    []pipeline.SeriesView{}, Transitions: []pipeline.Transition{transition(pipeline.StateResolved, noon.Add(-20*time.Hour), "an older one"),
+			Started: started, Muted: true, Flapping: true, Summary: summary, Text: "What: 38 of 100 <pictures> …\nSince: 11:40"}}, {Tier: pipeline.Ticketing, State: pipeline.StateOK}},
+		Baselines: []pipeline.BaselineView{{Kind: metrics.Predecessor, ID: "b", Version: 1}, {Kind: metrics.Accepted, ID: "c", Version: 3,
+			Approved: &metrics.Approval{By: "ana", Reason: "new encoder"}}},
+		Proposed: []pipeline.BaselineView{{Kind: metrics.BurnIn, ID: "burn_in-4", Author: "shaketable", Reason: "first probes of version 2018.2"}},
+		Mutes:    []pipeline.Mute{{ID: "m", Tier: pipeline.Ticketing, Until: noon.Add(4 * time.Hour), Author: "ben", Reason: "load test"}},
+		Windows:  []pipeline.WindowView{window("15m", 900, .62), window("1h", 3600, .71), window("24h", 86400, .85)},
+		Slices:   []pipeline.SliceView{slice("partner-feed", .24, .91, .42, true), slice("web", .76, .975, .71, true), slice("~other", 0, 0, 0, false)},
+		Labels:   &pipeline.LabelView{Delay: 5400, Measured: true, Labels: 3100, Coverage: rate(.87, .02), Judged: true},
+		Panel: &pipeline.PanelView{Pictures: 200, Last: noon.Add(-17 * time.Minute), Words: "The panel of 200 frozen pictures has not moved (last probed 11:43:00 UTC).",
+			Across: &pipeline.PanelAcross{Version: "2018.1", Worse: 61, Better: 7, Same: 132, Words: "Of 200 frozen pictures 61 are less robust under version 2018.2 and 7 more."}},
+		Series: []pipeline.SeriesView{}, Transitions: []pipeline.Transition{transition(pipeline.StateResolved, noon.Add(-20*time.Hour), "an older one"),
 			transition(pipeline.StateFiring, started, summary)}}
+}
+
+// slice is one source of uploads, whose share was the same for long.
+func slice(name string, share, ra, rr float64, judged bool) pipeline.SliceView {
+	short := pipeline.SliceWindow{Name: "15m", Detections: int64(10_500 * share), Probes: int64(105 * share), Share: share}
+	if judged {
+		short.RASelf, short.RR = rate(ra, .03), rate(rr, .06)
+	}
+	v := pipeline.SliceView{Slice: "source=" + name, Shown: "source " + name, Judged: judged,
+		Windows: []pipeline.SliceWindow{short, {Name: "24h", Share: share}}}
+	if !judged {
+		v.Why = "no baseline yet"
+	}
+	return v
 }
 
 func quiet() pipeline.Snapshot {
 	s := firing()
 	s.Detector, s.Transitions, s.Notify = "xception", nil, "none"
+	s.Slices, s.Labels, s.Panel, s.Proposed, s.Mutes, s.Baselines = nil, nil, nil, nil, nil, nil
 	s.Tiers = []pipeline.TierView{{Tier: pipeline.Paging, State: pipeline.StateOK}}
 	s.Trust = pipeline.Trust{State: pipeline.StateUntrusted, Reason: "38 of 100 deployed scores differ"}
 	return s

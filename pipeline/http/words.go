@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"shaketable/metrics"
 	"shaketable/pipeline"
 )
 
@@ -56,6 +57,17 @@ func told(notify string) string {
 // loud says whether an alert of a tier reaches people.
 func loud(t pipeline.Tier, notify string) bool {
 	return notify == pipeline.NotifyPage || notify == pipeline.NotifyTicket && t == pipeline.Ticketing
+}
+
+// kindWords says a kind of baseline in words of people.
+func kindWords(k metrics.BaselineKind) string { return strings.ReplaceAll(string(k), "_", "-") }
+
+// before is the share that a slice has of the traffic of the longest window.
+func before(s pipeline.SliceView) string {
+	if len(s.Windows) < 2 {
+		return ""
+	}
+	return percent(s.Windows[len(s.Windows)-1].Share)
 }
 
 // parts cuts the name of a family at its underscores, where a narrow column may break it.

@@ -50,6 +50,9 @@ type Topics struct {
 	Labels string `yaml:"labels"`
 	// DeadLetters takes pointers to records that could not be used; "" leaves them in the log only.
 	DeadLetters string `yaml:"dead_letters"`
+	// Archive is a compacted topic for what must outlive Redis: baselines, mutes, open episodes and the last transitions;
+	// "" keeps them in Redis only.
+	Archive string `yaml:"archive"`
 }
 
 // Fetch bounds one fetch of one partition.
@@ -127,7 +130,7 @@ func (c Config) Validate() error {
 	require(c.Group != "", "group: is empty; name a consumer group that nothing else uses")
 	require(c.Topics.Detections != "", "topics.detections: is empty; name the topic of the detector's results")
 	seen := map[string]bool{}
-	for _, name := range append(c.Topics.names(), c.Topics.DeadLetters) {
+	for _, name := range append(c.Topics.names(), c.Topics.DeadLetters, c.Topics.Archive) {
 		require(name == "" || !seen[name], "topics: %q is named twice; every topic has one use", name)
 		seen[name] = true
 	}

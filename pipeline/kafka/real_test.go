@@ -20,13 +20,15 @@ import (
 func TestReal(t *testing.T) {
 	t.Parallel()
 	began := time.Now()
-	b := kafkatest.ForTest(t, kafkatest.Options{})
+	b := kafkatest.ForTest(t, kafkatest.Options{Properties: cleaning()})
 	t.Logf("Apache Kafka answers after %s", time.Since(began).Round(100*time.Millisecond))
 	cfg := fast([]string{b.Address()})
 	t.Run("floor", func(t *testing.T) { realFloor(t, b) })
 	t.Run("transactions", func(t *testing.T) { realTransactions(t, b, cfg) })
 	t.Run("log", func(t *testing.T) { realLog(t, b, cfg) })
 	t.Run("group", func(t *testing.T) { realGroup(t, b, cfg) })
+	t.Run("history", func(t *testing.T) { realHistory(t, b, cfg) })
+	t.Run("archive", func(t *testing.T) { realArchive(t, b, cfg) })
 	t.Run("restart", func(t *testing.T) { realRestart(t, b, cfg) })
 }
 
@@ -46,6 +48,13 @@ func realFloor(t *testing.T, b *kafkatest.Broker) {
 			t.Errorf("%s: the broker accepts v%d and later, the guard in the tests lets v%d pass", kmsg.NameForKey(int16(k.ApiKey)), k.MinVersion, want)
 		}
 	}
+}
+
+// A real broker finds offsets by time within its batches.
+func realHistory(t *testing.T, b *kafkatest.Broker, cfg Config) {
+	create(t, b, 3, "past", "past-labels")
+	cfg.Topics = Topics{Detections: "past", Labels: "past-labels"}
+	readsHistory(t, cfg, func() {})
 }
 
 func realTransactions(t *testing.T, b *kafkatest.Broker, cfg Config) {

@@ -49,6 +49,9 @@ func snapshot() *pipeline.Snapshot {
 		Tiers:      []pipeline.TierView{{Tier: pipeline.Paging, State: pipeline.StateFiring}, {Tier: pipeline.Ticketing, State: pipeline.StateOK}},
 		Series: []pipeline.SeriesView{{Tier: pipeline.Paging, Judged: true, Evidence: .25}, {Tier: pipeline.Paging, Judged: true, Evidence: .75},
 			{Tier: pipeline.Ticketing, Evidence: .9}},
+		Slices: []pipeline.SliceView{{Slice: "source=web", Windows: []pipeline.SliceWindow{{Name: "15m", Detections: 900, Share: .18, RASelf: rate(.9), RR: rate(.4)}}},
+			{Slice: "source=tv", Windows: []pipeline.SliceWindow{{Name: "15m"}}}},
+		Labels: &pipeline.LabelView{Coverage: rate(.87)}, Panel: &pipeline.PanelView{Moved: 3},
 		Windows: []pipeline.WindowView{{Name: "15m", Probes: 90, Detections: 5000, Inconclusive: map[string]int64{"timeout": 6, "model": 4},
 			CleanAccuracy: rate(.9), Skew: rate(.98), Scopes: []pipeline.ScopeView{scope, family}}}}
 }
@@ -68,7 +71,8 @@ func exercised(t *testing.T, endpoint string) *Telemetry {
 		Devices: func() []Device {
 			return []Device{{"a", "1.0", func() float64 { return 2.5 }, func() int64 { return 840 }}, {"b", "1.0", func() float64 { return 1 }, nil}}
 		},
-		Outbox: func() []Waiting { return []Waiting{{"a", "otlp", 2}} }}); err != nil {
+		SampleRate: func(time.Time) (float64, bool) { return .01, true },
+		Outbox:     func() []Waiting { return []Waiting{{"a", "otlp", 2}} }}); err != nil {
 		t.Fatal(err)
 	}
 	tel.Probed(&pipeline.Subject{Detector: pipeline.Detector{Name: "a", Version: "1.0"},
@@ -168,6 +172,12 @@ func TestFigures(t *testing.T) {
 		`shaketable_attack_duration_seconds{detector=a,result=timeout,version=1.0}`:     1, // count
 		`shaketable_alert_deliveries_total{result=acknowledged,sink=otlp}`:              1,
 		`shaketable_window_samples{detector=a,kind=labelled,version=1.0,window=15m}`:    400,
+		`shaketable_label_coverage{detector=a}`:                                         .87,
+		`shaketable_panel_moved{detector=a,version=1.0}`:                                3,
+		`shaketable_sampling_rate{}`:                                                    .01,
+		`shaketable_slice_share{detector=a,slice=source=web,version=1.0}`:               .18,
+		`shaketable_slice_robust_accuracy{detector=a,slice=source=web,version=1.0}`:     .9,
+		`shaketable_slice_robust_ratio{detector=a,slice=source=web,version=1.0}`:        .4,
 		`shaketable_health_faults{}`:                                                    1,
 		`shaketable_probe_change{detector=a,family=jpeg,version=1.0}`:                   1, // count
 		`shaketable_probe_duration_seconds{detector=a,version=1.0}`:                     1,
@@ -189,6 +199,9 @@ func TestFigures(t *testing.T) {
 	}
 	if _, ok := families["shaketable_drift_evidence"]; ok && len(families["shaketable_drift_evidence"].Metric) != 1 {
 		t.Error("evidence of a tier in which nothing is judged")
+	}
+	if n := len(families["shaketable_slice_share"].GetMetric()); n != 1 {
+		t.Errorf("%d slices are shown: one of the two has no traffic", n)
 	}
 }
 

@@ -15,7 +15,8 @@ import (
 type clockGauges struct {
 	accuracy, bound, ratio, clean, skew, inconclusive, evidence metric.Float64ObservableGauge
 	age, success                                                metric.Float64ObservableGauge
-	samples, active                                             metric.Int64ObservableGauge
+	samples, active, moved                                      metric.Int64ObservableGauge
+	coverage, sliceShare, sliceAccuracy, sliceRatio             metric.Float64ObservableGauge
 }
 
 func newClockGauges(w *watcher) clockGauges {
@@ -31,7 +32,13 @@ func newClockGauges(w *watcher) clockGauges {
 		age:          w.gauge("watermark.age", "s", "Age of the event time up to which everything is counted."),
 		success:      w.gauge("evaluation.last_success", "s", "Unix time of the last judgement."),
 		samples:      w.level("window.samples", "{sample}", "Samples in a window, by kind: detection, probe, labelled."),
-		active:       w.level("alert.active", "{alert}", "1 for the state that the alert of a tier has, 0 for the others."),
+		moved:        w.level("panel.moved", "{picture}", "Pictures of the frozen panel whose probability has moved since this version was first probed."),
+		coverage:     w.gauge("label.coverage", "{share}", "Share of probes old enough for a label that have one."),
+		sliceShare:   w.gauge("slice.share", "{share}", "Share of the detections of the shortest window that are of a slice."),
+		sliceAccuracy: w.gauge("slice.robust.accuracy", "{share}",
+			"RA of a slice in the shortest window."),
+		sliceRatio: w.gauge("slice.robust.ratio", "{share}", "RR(0.05) of a slice in the shortest window."),
+		active:     w.level("alert.active", "{alert}", "1 for the state that the alert of a tier has, 0 for the others."),
 	}
 }
 
@@ -64,6 +71,30 @@ func (g clockGauges) observe(o metric.Observer, s *pipeline.Snapshot, now time.T
 	}
 	for _, w := range s.Windows {
 		g.window(o, w, name, version)
+	}
+	if s.Panel != nil {
+		o.ObserveInt64(g.moved, int64(s.Panel.Moved), metric.WithAttributes(name, version))
+	}
+	if s.Labels != nil && s.Labels.Coverage != nil {
+		o.ObserveFloat64(g.coverage, s.Labels.Coverage.Value, metric.WithAttributes(name))
+	}
+	for _, slice := range s.Slices {
+		g.slice(o, slice, name, version)
+	}
+}
+
+// slice shows the shortest window of a slice. How many slices there can be is bounded by the configuration.
+func (g clockGauges) slice(o metric.Observer, s pipeline.SliceView, detector, version attribute.KeyValue) {
+	if len(s.Windows) == 0 || s.Windows[0].Detections == 0 {
+		return
+	}
+	w, with := s.Windows[0], metric.WithAttributes(detector, version, attribute.String("slice", s.Slice))
+	o.ObserveFloat64(g.sliceShare, w.Share, with)
+	if w.RASelf != nil {
+		o.ObserveFloat64(g.sliceAccuracy, w.RASelf.Value, with)
+	}
+	if w.RR != nil {
+		o.ObserveFloat64(g.sliceRatio, w.RR.Value, with)
 	}
 }
 

@@ -46,7 +46,14 @@ func eventOf(t pipeline.Transition) log.Record {
 	if !t.Started.IsZero() {
 		r.AddAttributes(attribute.String("shaketable.alert.started_at", t.Started.UTC().Format(timeLayout)))
 	}
-	for name, value := range map[string]string{"shaketable.alert.runbook_url": t.Runbook, "shaketable.alert.owner": t.Owner} {
+	if t.Repeat > 0 {
+		r.AddAttributes(attribute.Int("shaketable.alert.repeat", t.Repeat))
+	}
+	if t.Flapping {
+		r.AddAttributes(attribute.Bool("shaketable.alert.flapping", true))
+	}
+	for name, value := range map[string]string{"shaketable.alert.runbook_url": t.Runbook, "shaketable.alert.owner": t.Owner,
+		"shaketable.alert.cause": t.Cause, "shaketable.alert.mute": t.Muted} {
 		if value != "" {
 			r.AddAttributes(attribute.String(name, value))
 		}

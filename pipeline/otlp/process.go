@@ -20,7 +20,9 @@ type Process struct {
 	Snapshots func(now time.Time) []*pipeline.Snapshot
 	Devices   func() []Device
 	Outbox    func() []Waiting
-	Now       func() time.Time
+	// SampleRate returns the share of media that is probed now; false in a process that probes none. Nil is such a process.
+	SampleRate func(now time.Time) (rate float64, ok bool)
+	Now        func() time.Time
 }
 
 // Device is how long the probes and attacks of a detector have held the device.
@@ -90,6 +92,7 @@ type workerGauges struct {
 	applied, batches, repeats, refused, replays, letters, missing, queries metric.Int64ObservableCounter
 	inflight, lag, waiting, faults                                         metric.Int64ObservableGauge
 	device                                                                 metric.Float64ObservableCounter
+	rate                                                                   metric.Float64ObservableGauge
 }
 
 func newWorkerGauges(w *watcher) workerGauges {
@@ -105,6 +108,7 @@ func newWorkerGauges(w *watcher) workerGauges {
 		inflight: w.level("probes.in_flight", "{probe}", "Sampled detections under way, dead letters included."),
 		lag:      w.level("consumer.lag", "{record}", "Records in Kafka that are not in the counters, by stream and partition held."),
 		waiting:  w.level("alert.outbox", "{transition}", "Alert transitions that a sink has not acknowledged."),
+		rate:     w.gauge("sampling.rate", "{share}", "Share of the media that is probed: sample.rate, or what sample.budget leaves of it."),
 		faults:   w.level("health.faults", "{fault}", "Parts of this process that have a fault; 0 is ready."),
 	}
 	var err error
@@ -125,6 +129,11 @@ func (g workerGauges) observe(o metric.Observer, p Process) {
 	o.ObserveInt64(g.missing, s.Gaps.Load())
 	o.ObserveInt64(g.inflight, s.InFlight.Load())
 	o.ObserveInt64(g.faults, int64(len(p.Health.Faults())))
+	if p.SampleRate != nil {
+		if rate, ok := p.SampleRate(p.Now()); ok {
+			o.ObserveFloat64(g.rate, rate)
+		}
+	}
 	for _, pos := range s.Positions.List() {
 		o.ObserveInt64(g.lag, pos.Lag(), metric.WithAttributes(attribute.String("stream", string(pos.Stream)), attribute.Int("partition", pos.Partition)))
 	}

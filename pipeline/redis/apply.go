@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"shaketable/pipeline"
@@ -61,12 +62,11 @@ func (s *Store) encode(b *pipeline.Batch) (*call, error) {
 	}
 	p := b.Partition
 	c := &call{keys: []string{s.keys.fence(p, b.Stream), s.keys.outcomes(p)}}
-	seconds := func(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }
 	c.put(b.Owner, decimal(b.Prev), decimal(b.Last), nanos(b.Watermark), nanos(b.Record), nanos(b.AtEnd), b.Config,
-		millis(b.Record.Add(s.cfg.LabelHorizon)), s.keys.partition(p), seconds(s.cfg.FineTTL), seconds(s.cfg.CoarseTTL),
+		millis(b.Record.Add(s.cfg.LabelHorizon)), s.keys.partition(p), decimal(int64(s.cfg.FineTTL/time.Second)), decimal(int64(s.cfg.CoarseTTL/time.Second)),
 		millis(b.Record.Add(s.cfg.ExampleTTL)), strconv.Itoa(s.cfg.ExampleCap),
 		strconv.Itoa(moving(b.Outcomes)), strconv.Itoa(len(b.Counts)), strconv.Itoa(len(b.Probes)),
-		strconv.Itoa(len(b.Labels)), strconv.Itoa(len(lists)))
+		strconv.Itoa(len(b.Labels)), strconv.Itoa(len(lists)), delayBounds())
 	c.counts(b.Outcomes)
 	for cell, counts := range b.Counts {
 		expire := "0"
@@ -83,7 +83,7 @@ func (s *Store) encode(b *pipeline.Batch) (*call, error) {
 	}
 	for _, l := range b.Labels {
 		c.keys = append(c.keys, s.keys.label(p, l.MediaKey), s.keys.probes(p, l.MediaKey))
-		c.put(truth(l.Fake), decimal(l.Revision), decimal(l.Offset))
+		c.put(truth(l.Fake), decimal(l.Revision), decimal(l.Offset), seconds(l.Time))
 	}
 	for generation, list := range lists {
 		c.keys = append(c.keys, s.keys.examples(p, generation))
@@ -129,6 +129,23 @@ func truth(fake bool) string {
 }
 
 func decimal(n int64) string { return strconv.FormatInt(n, 10) }
+
+// seconds is the time of a label: whole unix seconds, "" for none.
+func seconds(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return decimal(t.Unix())
+}
+
+// delayBounds tells the script the bins of label delays: "60 300 ...".
+func delayBounds() string {
+	var b strings.Builder
+	for _, bound := range pipeline.LabelDelays() {
+		b.WriteString(decimal(bound) + " ")
+	}
+	return b.String()
+}
 
 // millis is an expiry: at least 1, because Redis refuses some instants before 1970, and records carry whatever their
 // producer's clock said.

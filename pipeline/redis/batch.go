@@ -83,6 +83,9 @@ func validateCell(c pipeline.Cell) error {
 		return fmt.Errorf("cell %+v: %w", c, err)
 	}
 	ok := false
+	if attribute, _ := pipeline.SplitSlice(c.Slice); c.Slice != "" && (attribute == "" || c.Variant != 0) {
+		return fmt.Errorf("cell %+v: the slice is not attribute=value, or has a variant, which only the whole has", c)
+	}
 	switch c.Kind {
 	case pipeline.Total:
 		ok = c.Start == 0 && c.Variant == 0

@@ -25,6 +25,7 @@ type load struct {
 	offset    int64
 	tolerance []int64
 	full      []int64
+	slices    int // how many slices the detections are in, in turn; 0 for none
 }
 
 func newLoad() *load {
@@ -44,6 +45,16 @@ func (l *load) probe(b *pipeline.Batch, at time.Time) {
 			b.Counts[c] = pipeline.Counts{}
 		}
 		b.Counts[c][field]++
+	}
+	if l.slices > 0 {
+		slice, whole := pipeline.SliceName("source", fmt.Sprint("upload-api-", l.rng.IntN(l.slices))), add
+		add = func(c pipeline.Cell, field string) {
+			whole(c, field)
+			if c.Variant == 0 {
+				c.Slice = slice
+				whole(c, field)
+			}
+		}
 	}
 	skew := pipeline.FieldSkew(pipeline.BinEdge(l.tolerance, int64(l.rng.ExpFloat64()*2000)))
 	for _, c := range []pipeline.Cell{total, fine, coarse} {
@@ -106,7 +117,17 @@ func benchStore(b *testing.B) *Store {
 // BenchmarkApply: one batch of 50 probes under 8 variants per operation. Counters/s are HINCRBY; updates/s count what every
 // probe adds to the series, before the batch sums it up.
 func BenchmarkApply(b *testing.B) {
+	for _, slices := range benchSlices() {
+		b.Run(fmt.Sprint("slices=", slices), func(b *testing.B) { benchApply(b, slices) })
+	}
+}
+
+// benchSlices are none, and the ten of one attribute with that of the others.
+func benchSlices() []int { return []int{0, 11} }
+
+func benchApply(b *testing.B, slices int) {
 	s, l := benchStore(b), newLoad()
+	l.slices = slices
 	start, n := time.Now().Add(-time.Hour), 0
 	for i := 0; b.Loop(); i++ {
 		b.StopTimer()
@@ -144,28 +165,37 @@ func BenchmarkSum(b *testing.B) {
 // BenchmarkDay measures what Redis holds after one day of one probe a second in one partition: the counters, with the fine
 // buckets of the last hours only, and apart from them the per-media keys that wait for labels.
 func BenchmarkDay(b *testing.B) {
-	for b.Loop() {
-		s, l := benchStore(b), newLoad()
-		empty := usedMemory(b, s)
-		day := 24 * time.Hour
-		for at := time.Duration(0); at < day; at += benchProbes * time.Second {
-			if v, _, err := s.Apply(b.Context(), l.next(time.Now().Add(at-day))); err != nil || v != pipeline.OK {
-				b.Fatal(v, err)
+	for _, slices := range benchSlices() {
+		b.Run(fmt.Sprint("slices=", slices), func(b *testing.B) {
+			for b.Loop() {
+				benchDay(b, slices)
 			}
-		}
-		full := usedMemory(b, s)
-		names, err := s.client.Keys(b.Context(), s.keys.probes(0, "*")).Result()
-		if err != nil {
-			b.Fatal(err)
-		}
-		for from := 0; from < len(names); from += 1000 {
-			s.client.Del(b.Context(), names[from:min(from+1000, len(names))]...)
-		}
-		counters := usedMemory(b, s)
-		b.ReportMetric((counters-empty)/1024, "KiB_counters/day")
-		b.ReportMetric((full-counters)/float64(len(names)), "B/probe_record")
-		b.ReportMetric((full-empty)/(1<<20), "MiB/day")
+		})
 	}
+}
+
+func benchDay(b *testing.B, slices int) {
+	s, l := benchStore(b), newLoad()
+	l.slices = slices
+	empty := usedMemory(b, s)
+	day := 24 * time.Hour
+	for at := time.Duration(0); at < day; at += benchProbes * time.Second {
+		if v, _, err := s.Apply(b.Context(), l.next(time.Now().Add(at-day))); err != nil || v != pipeline.OK {
+			b.Fatal(v, err)
+		}
+	}
+	full := usedMemory(b, s)
+	names, err := s.client.Keys(b.Context(), s.keys.probes(0, "*")).Result()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for from := 0; from < len(names); from += 1000 {
+		s.client.Del(b.Context(), names[from:min(from+1000, len(names))]...)
+	}
+	counters := usedMemory(b, s)
+	b.ReportMetric((counters-empty)/1024, "KiB_counters/day")
+	b.ReportMetric((full-counters)/float64(len(names)), "B/probe_record")
+	b.ReportMetric((full-empty)/(1<<20), "MiB/day")
 }
 
 func usedMemory(b *testing.B, s *Store) float64 {

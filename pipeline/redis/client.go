@@ -26,6 +26,8 @@ var (
 	_ pipeline.Outbox    = (*Store)(nil)
 	_ pipeline.Snapshots = (*Store)(nil)
 	_ pipeline.Registry  = (*Store)(nil)
+
+	_ pipeline.SlicePlaces = (*Store)(nil)
 )
 
 // Open connects lazily: it fails only on a bad configuration or unreadable secrets. Check asks the servers.

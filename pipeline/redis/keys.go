@@ -20,6 +20,9 @@ func (k keys) outcomes(p int) string { return k.partition(p) + "outcomes" }
 
 func (k keys) cell(p int, c pipeline.Cell) string {
 	name := k.partition(p) + string(c.Kind) + ":" + c.Generation
+	if c.Slice != "" {
+		name += "/" + sliceKey(c.Slice)
+	}
 	if c.Kind == pipeline.Total {
 		return name
 	}
@@ -28,6 +31,13 @@ func (k keys) cell(p int, c pipeline.Cell) string {
 		name += ":" + strconv.Itoa(c.Variant)
 	}
 	return name
+}
+
+// sliceKey stands for a slice, whose value may hold anything, in 64 bits: two of the few hundred slices there can be fall
+// together with a probability below 1e-13.
+func sliceKey(slice string) string {
+	sum := sha256.Sum256([]byte(slice))
+	return hex.EncodeToString(sum[:8])
 }
 
 func (k keys) probes(p int, media string) string { return k.partition(p) + "o:" + media }

@@ -64,7 +64,7 @@ func drawLog(t *rapid.T) (probes []pipeline.ProbeRecord, labels []pipeline.Label
 	}
 	for i := range rapid.IntRange(1, 8).Draw(t, "labels") {
 		labels = append(labels, pipeline.LabelRecord{MediaKey: media.Draw(t, "media"), Fake: rapid.Bool().Draw(t, "fake"),
-			Revision: rapid.Int64Range(0, 3).Draw(t, "revision"), Offset: int64(i)})
+			Revision: rapid.Int64Range(0, 3).Draw(t, "revision"), Offset: int64(i), Time: now.Add(time.Duration(rapid.IntRange(-1, 40).Draw(t, "days")) * 24 * time.Hour)})
 	}
 	return probes, labels
 }

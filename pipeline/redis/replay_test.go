@@ -16,7 +16,7 @@ import (
 
 // The replay test lets two workers carry one log into a store while replies get lost, workers crash, a paused one comes
 // back, and Redis is rolled back or emptied. Every record has a counter of its own, which must be exactly 1 in the end:
-// net totals would let a loss hide a double. The same test must find two stores wrong that are wrong.
+// net totals would let a loss hide a double; and it must be in one slice. The same test must find two stores wrong that are wrong.
 
 const logLength = 400
 
@@ -27,6 +27,7 @@ type world struct {
 	proxy    *proxy
 	admin    *Store // not through the proxy
 	store    pipeline.Store
+	places   pipeline.SlicePlaces
 	workers  [2]*reader
 	assigned int
 	saved    map[string]string // an earlier state of Redis
@@ -43,8 +44,22 @@ type reader struct {
 func (w *world) batch(r *reader) *pipeline.Batch {
 	last := min(r.at+1+w.rng.Int64N(5), logLength-1)
 	b := &pipeline.Batch{Stream: pipeline.Detections, Owner: r.owner, Prev: r.at, Last: last, Record: time.Now(), Counts: map[pipeline.Cell]pipeline.Counts{grand: {}}}
+	places := w.places
+	if w.rng.IntN(2) == 0 { // so that the reply which gets lost is now that of a place, now that of the batch
+		places = w.admin
+	}
 	for offset := r.at + 1; offset <= last; offset++ {
-		b.Counts[grand][fmt.Sprintf("r%d", offset)] = 1
+		slice := grand
+		var err error
+		if slice.Slice, err = places.Place(w.t.Context(), "source", fmt.Sprint(offset*offset%7), 3); err != nil {
+			w.t.Fatal(err)
+		}
+		for _, c := range []pipeline.Cell{grand, slice} {
+			if b.Counts[c] == nil {
+				b.Counts[c] = pipeline.Counts{}
+			}
+			b.Counts[c][fmt.Sprintf("r%d", offset)] = 1
+		}
 	}
 	return b
 }
@@ -146,16 +161,40 @@ func (w *world) run() (missing, double int) {
 			w.work(1 - w.assigned)
 		}
 	}
-	counts := read(w.t, w.admin)
+	counts, sliced := read(w.t, w.admin), w.sliced()
 	for offset := range logLength {
-		switch n := counts[fmt.Sprintf("r%d", offset)]; {
-		case n == 0:
+		field := fmt.Sprintf("r%d", offset)
+		switch n := max(counts[field], sliced[field]); {
+		case counts[field] == 0 || sliced[field] == 0:
 			missing++
 		case n > 1:
 			double++
 		}
 	}
 	return missing, double
+}
+
+// sliced adds up the slices.
+func (w *world) sliced() pipeline.Counts {
+	names, err := w.admin.Slices(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var cells []pipeline.Cell
+	for _, name := range names {
+		cells = append(cells, pipeline.Cell{Generation: grand.Generation, Kind: pipeline.Total, Slice: name})
+	}
+	sums, err := w.admin.Sum(w.t.Context(), cells)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	all := pipeline.Counts{}
+	for _, counts := range sums {
+		for field, n := range counts {
+			all[field] += n
+		}
+	}
+	return all
 }
 
 func replay(t *testing.T, seeds int, wrap func(*Store) pipeline.Store) (missing, double int, seen map[pipeline.Verdict]int) {
@@ -168,7 +207,7 @@ func replay(t *testing.T, seeds int, wrap func(*Store) pipeline.Store) (missing,
 	defer through.Close()
 	for seed := range seeds {
 		admin.client.FlushAll(t.Context())
-		w := &world{t: t, rng: rand.New(rand.NewPCG(uint64(seed), 1)), proxy: p, admin: admin, store: wrap(through),
+		w := &world{t: t, rng: rand.New(rand.NewPCG(uint64(seed), 1)), proxy: p, admin: admin, store: wrap(through), places: through,
 			workers: [2]*reader{{}, {}}, seen: seen}
 		m, d := w.run()
 		missing, double = missing+m, double+d

@@ -28,11 +28,21 @@ var (
 	ackSource string
 	//go:embed lua/register.lua
 	registerSource string
+	//go:embed lua/order.lua
+	orderSource string
+	//go:embed lua/orders.lua
+	ordersSource string
+	//go:embed lua/schedule.lua
+	scheduleSource string
+	//go:embed lua/panel.lua
+	panelSource string
+	//go:embed lua/place.lua
+	placeSource string
 )
 
 // scripts run by digest and fall back to the source when the server does not know them (a restart, a fail-over, SCRIPT FLUSH).
 type scripts struct {
-	claim, apply, win, hold, save, release, pending, ack, register *goredis.Script
+	claim, apply, win, hold, save, release, pending, ack, order, orders, register, place, panel, schedule *goredis.Script
 }
 
 func newScripts() scripts {
@@ -40,6 +50,8 @@ func newScripts() scripts {
 	return scripts{
 		claim: script(claimSource), apply: script(applySource), win: script(winSource), hold: script(holdSource),
 		save: script(saveSource), release: script(releaseSource), pending: script(pendingSource), ack: script(ackSource),
-		register: script(registerSource),
+		order: script(orderSource), orders: script(ordersSource),
+		register: script(registerSource), schedule: script(scheduleSource), place: script(placeSource),
+		panel: script(panelSource),
 	}
 }

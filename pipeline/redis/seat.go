@@ -65,7 +65,11 @@ func (s *Store) Save(ctx context.Context, step pipeline.Save) error {
 	part := func(b []byte) { fmt.Fprintf(digest, "%d:", len(b)); digest.Write(b) }
 	part(step.State)
 	part(step.Snapshot)
-	var transitions []any
+	rest := []any{len(step.Done)}
+	for _, id := range step.Done {
+		part([]byte(id))
+		rest = append(rest, id)
+	}
 	for _, t := range step.Transitions {
 		body, err := json.Marshal(t)
 		if err != nil {
@@ -75,14 +79,14 @@ func (s *Store) Save(ctx context.Context, step pipeline.Save) error {
 			return fmt.Errorf("redis: save %s: a transition has no id", step.Detector)
 		}
 		part(body)
-		transitions = append(transitions, t.ID, body)
+		rest = append(rest, t.ID, body)
 	}
 	var keys []string
-	for _, name := range []string{"lease", "state", "snapshot", "outbox", "outbox:body"} {
+	for _, name := range []string{"lease", "state", "snapshot", "outbox", "outbox:body", "orders", "orders:body"} {
 		keys = append(keys, s.keys.detector(step.Detector, name))
 	}
 	args := append([]any{decimal(step.Token), decimal(step.Prev), decimal(step.Prev + 1), hex.EncodeToString(digest.Sum(nil)),
-		step.State, step.Snapshot}, transitions...)
+		step.State, step.Snapshot}, rest...)
 	verdict, err := s.lua.save.Run(ctx, s.client, keys, args...).Text()
 	if err != nil {
 		return fmt.Errorf("redis: save %s: %w", step.Detector, err)

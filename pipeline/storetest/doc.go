@@ -19,6 +19,8 @@ type Backend interface {
 	pipeline.Outbox
 	pipeline.Snapshots
 	pipeline.Registry
+	pipeline.SlicePlaces
+	pipeline.Orders
 
 	// Outcomes returns the outcome counters of every registered partition.
 	Outcomes(ctx context.Context) ([]pipeline.Counts, error)

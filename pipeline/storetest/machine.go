@@ -23,7 +23,7 @@ func Compare(t *rapid.T, reference, subject Backend, now time.Time) {
 		}
 		m.cells = append(m.cells, m.cellsOf(g)...)
 	}
-	t.Repeat(map[string]func(*rapid.T){"claim": m.claim, "next": m.next, "apply": m.apply, "replay": m.replay, "stay": m.stay, "win": m.win, "": m.check})
+	t.Repeat(map[string]func(*rapid.T){"claim": m.claim, "next": m.next, "apply": m.apply, "replay": m.replay, "stay": m.stay, "win": m.win, "place": m.place, "": m.check})
 }
 
 const machinePartitions = 2
@@ -40,8 +40,19 @@ func (m *machine) starts() []time.Time {
 	return []time.Time{m.now, m.now.Add(-2 * time.Hour), m.now.Add(-31 * 24 * time.Hour)}
 }
 
+// machineSlices are those that batches count in; "" is the whole.
+func machineSlices() []string { return []string{"", "source=web", "source=~other"} }
+
 func (m *machine) cellsOf(generation string) []pipeline.Cell {
 	cells := []pipeline.Cell{{Generation: generation, Kind: pipeline.Total}}
+	for _, slice := range machineSlices()[1:] {
+		cells = append(cells, pipeline.Cell{Generation: generation, Kind: pipeline.Total, Slice: slice})
+		for _, at := range m.starts() {
+			minute, hour := buckets(at)
+			cells = append(cells, pipeline.Cell{Generation: generation, Kind: pipeline.Fine, Start: minute, Slice: slice},
+				pipeline.Cell{Generation: generation, Kind: pipeline.Coarse, Start: hour, Slice: slice})
+		}
+	}
 	for _, at := range m.starts() {
 		minute, hour := buckets(at)
 		cells = append(cells, pipeline.Cell{Generation: generation, Kind: pipeline.Fine, Start: minute})
@@ -132,7 +143,7 @@ func (m *machine) batch(t *rapid.T, id fenceID, owner string, prev int64) pipeli
 		media := fmt.Sprintf("m%d", rapid.IntRange(1, 3).Draw(t, "media"))
 		if id.stream == pipeline.Labels {
 			b.Labels = append(b.Labels, pipeline.LabelRecord{MediaKey: media, Fake: rapid.Bool().Draw(t, "fake"),
-				Revision: rapid.Int64Range(0, 2).Draw(t, "revision"), Offset: offset})
+				Revision: rapid.Int64Range(0, 2).Draw(t, "revision"), Offset: offset, Time: m.labelTime(t)})
 			continue
 		}
 		g := rapid.SampledFrom([]string{"g1", "g2"}).Draw(t, "generation")
@@ -142,8 +153,12 @@ func (m *machine) batch(t *rapid.T, id fenceID, owner string, prev int64) pipeli
 		if b.Counts == nil {
 			b.Counts = map[pipeline.Cell]pipeline.Counts{}
 		}
-		for _, c := range []pipeline.Cell{{Generation: g, Kind: pipeline.Total}, {Generation: g, Kind: pipeline.Fine, Start: minute},
-			{Generation: g, Kind: pipeline.Coarse, Start: hour, Variant: rapid.IntRange(0, 2).Draw(t, "variant")}} {
+		slice, variant := rapid.SampledFrom(machineSlices()).Draw(t, "slice"), 0
+		if slice == "" {
+			variant = rapid.IntRange(0, 2).Draw(t, "variant")
+		}
+		for _, c := range []pipeline.Cell{{Generation: g, Kind: pipeline.Total, Slice: slice}, {Generation: g, Kind: pipeline.Fine, Start: minute, Slice: slice},
+			{Generation: g, Kind: pipeline.Coarse, Start: hour, Variant: variant, Slice: slice}} {
 			if b.Counts[c] == nil {
 				b.Counts[c] = pipeline.Counts{}
 			}
@@ -151,6 +166,24 @@ func (m *machine) batch(t *rapid.T, id fenceID, owner string, prev int64) pipeli
 		}
 	}
 	return b
+}
+
+// labelTime is none, or somewhere around the probes of any bucket.
+func (m *machine) labelTime(t *rapid.T) time.Time {
+	if rapid.IntRange(0, 4).Draw(t, "timed") == 0 {
+		return time.Time{}
+	}
+	return m.now.Add(time.Duration(rapid.Int64Range(-40*86400, 40*86400).Draw(t, "given")) * time.Second)
+}
+
+func (m *machine) place(t *rapid.T) {
+	attribute, value := rapid.SampledFrom([]string{"source", "tenant"}).Draw(t, "attribute"), rapid.SampledFrom([]string{"", "a", "b", "c", "~other"}).Draw(t, "value")
+	limit := rapid.IntRange(1, 3).Draw(t, "limit")
+	want, err1 := m.ref.Place(t.Context(), attribute, value, limit)
+	got, err2 := m.sub.Place(t.Context(), attribute, value, limit)
+	if err1 != nil || err2 != nil || got != want {
+		t.Fatalf("place %s=%s of %d: got %q (%v), want %q (%v)", attribute, value, limit, got, err2, want, err1)
+	}
 }
 
 func (m *machine) win(t *rapid.T) {
@@ -166,6 +199,10 @@ func (m *machine) win(t *rapid.T) {
 // check compares everything that can be read.
 func (m *machine) check(t *rapid.T) {
 	same(t, "sum", m.sub, m.ref, func(s Backend) (any, error) { return s.Sum(t.Context(), m.cells) })
+	same(t, "slices", m.sub, m.ref, func(s Backend) (any, error) {
+		names, err := s.Slices(t.Context())
+		return append([]string{}, names...), err
+	})
 	same(t, "outcomes", m.sub, m.ref, func(s Backend) (any, error) { return s.Outcomes(t.Context()) })
 	for _, stream := range []pipeline.Stream{pipeline.Detections, pipeline.Labels} {
 		same(t, "fences", m.sub, m.ref, func(s Backend) (any, error) { return s.Fences(t.Context(), stream) })

@@ -26,6 +26,7 @@ type Memory struct {
 	partitions int
 	detectors  map[string][]pipeline.Registration
 	seats      map[string]*seat
+	slices     map[string]bool // by name
 }
 
 type fenceID struct {
@@ -43,7 +44,9 @@ type part struct {
 	outcomes pipeline.Counts
 	cells    map[pipeline.Cell]pipeline.Counts
 	probes   []pipeline.ProbeRecord
+	said     map[string]bool // by media: its first label
 	labels   map[string]pipeline.LabelRecord
+	first    map[string]time.Time // of the first label of a media
 	examples map[string][]pipeline.Example
 }
 
@@ -51,7 +54,7 @@ type part struct {
 func NewMemory(now func() time.Time) *Memory {
 	return &Memory{FineTTL: 6 * time.Hour, CoarseTTL: 30 * 24 * time.Hour, ExampleCap: 20, now: now,
 		fences: map[fenceID]*pipeline.Fence{}, parts: map[int]*part{}, claims: map[string]claim{},
-		detectors: map[string][]pipeline.Registration{}, seats: map[string]*seat{}}
+		detectors: map[string][]pipeline.Registration{}, seats: map[string]*seat{}, slices: map[string]bool{}}
 }
 
 var _ Backend = (*Memory)(nil)
@@ -87,6 +90,11 @@ func (m *Memory) Apply(_ context.Context, b *pipeline.Batch) (pipeline.Verdict, 
 	for _, p := range b.Probes {
 		if p.Decisions == "" || p.Decisions[0] == pipeline.NotRun {
 			return "", 0, fmt.Errorf("memory: apply: decisions %q without that of the clean picture", p.Decisions)
+		}
+	}
+	for c := range b.Counts {
+		if attribute, _ := pipeline.SplitSlice(c.Slice); c.Slice != "" && (attribute == "" || c.Variant != 0) {
+			return "", 0, fmt.Errorf("memory: apply: cell %+v of no slice, or of a variant", c)
 		}
 	}
 	loaded := len(b.Outcomes)+len(b.Counts)+len(b.Probes)+len(b.Labels)+len(b.Examples) > 0
@@ -136,7 +144,7 @@ func (m *Memory) Win(_ context.Context, c pipeline.DigestClaim) (string, error) 
 func (m *Memory) part(p int) *part {
 	if m.parts[p] == nil {
 		m.parts[p] = &part{outcomes: pipeline.Counts{}, cells: map[pipeline.Cell]pipeline.Counts{},
-			labels: map[string]pipeline.LabelRecord{}, examples: map[string][]pipeline.Example{}}
+			labels: map[string]pipeline.LabelRecord{}, said: map[string]bool{}, first: map[string]time.Time{}, examples: map[string][]pipeline.Example{}}
 	}
 	return m.parts[p]
 }
@@ -165,6 +173,7 @@ func (p *part) judge(l pipeline.LabelRecord) string {
 	verdict := "applied"
 	switch {
 	case !known:
+		p.first[l.MediaKey], p.said[l.MediaKey] = l.Time, l.Fake
 	case l.Revision > 0 && l.Revision == old.Revision && l.Fake != old.Fake:
 		return "conflict"
 	case l.Revision < old.Revision || l.Revision == old.Revision && l.Offset <= old.Offset:
@@ -179,7 +188,7 @@ func (p *part) judge(l pipeline.LabelRecord) string {
 // labelled returns the label figures of a cell: a probe of its generation and bucket counts under the label of its media.
 func (p *part) labelled(cell pipeline.Cell) pipeline.Counts {
 	counts := pipeline.Counts{}
-	if cell.Variant != 0 {
+	if cell.Variant != 0 || cell.Slice != "" {
 		return counts
 	}
 	for _, r := range p.probes {
@@ -189,6 +198,9 @@ func (p *part) labelled(cell pipeline.Cell) pipeline.Counts {
 		if !ok || !in || r.Generation != cell.Generation {
 			continue
 		}
+		if first := p.first[r.MediaKey]; cell.Kind == pipeline.Total && !first.IsZero() {
+			counts[pipeline.FieldLabelDelayOf(first.Unix()-r.Fine)]++
+		}
 		for i, decision := range r.Decisions {
 			if decision == pipeline.NotRun {
 				continue
@@ -196,6 +208,9 @@ func (p *part) labelled(cell pipeline.Cell) pipeline.Counts {
 			counts[pipeline.FieldLabelled(i)]++
 			if (decision == '1') == label.Fake {
 				counts[pipeline.FieldCorrect(i)]++
+			}
+			if cell.Kind == pipeline.Total && p.said[r.MediaKey] != label.Fake {
+				counts[pipeline.FieldRevised(i)] += map[bool]int64{true: 1, false: -1}[(decision == '1') == label.Fake]
 			}
 		}
 	}
@@ -217,6 +232,7 @@ func (m *Memory) Sum(_ context.Context, cells []pipeline.Cell) ([]pipeline.Count
 			addCounts(sums[i], m.part(p).cells[cell])
 			addCounts(sums[i], m.part(p).labelled(cell))
 		}
+		maps.DeleteFunc(sums[i], func(_ string, n int64) bool { return n == 0 })
 	}
 	return sums, nil
 }

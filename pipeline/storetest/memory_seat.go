@@ -23,6 +23,7 @@ type seat struct {
 	snapshot []byte
 	outbox   []pipeline.Transition
 	acked    map[[2]string]bool // sink, id
+	orders   []pipeline.Order
 }
 
 func (m *Memory) seat(detector string) *seat {
@@ -88,6 +89,7 @@ func (m *Memory) Save(_ context.Context, step pipeline.Save) error {
 		return fmt.Errorf("memory: save %s: %w", step.Detector, pipeline.ErrNotSeated)
 	}
 	s.seq, s.last, s.state, s.snapshot = s.seq+1, whole, slices.Clone(step.State), slices.Clone(step.Snapshot)
+	s.carriedOut(step.Done)
 	for _, t := range step.Transitions {
 		if !slices.ContainsFunc(s.outbox, func(o pipeline.Transition) bool { return o.ID == t.ID }) {
 			s.outbox = append(s.outbox, t)

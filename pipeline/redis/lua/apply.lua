@@ -3,8 +3,9 @@
 -- KEYS: fence, outcomes, one per cell, (probes, label) per probe, (label, probes) per label, one per list of examples.
 -- ARGV: owner, prev, last, watermark, record time, at-end, config, expiry of per-media keys (ms), key prefix of the partition,
 --       life of fine and of coarse buckets (s), expiry (ms) and cap of examples, number of: outcomes, cells, probes, labels, lists;
+--       bounds of label delays (s, ascending);
 --       outcomes: (field, delta)...;  cell: expiry (ms, 0 for none), number, (field, delta)...;
---       probe: generation, offset, fine, coarse, decisions;  label: f|r, revision, offset;  list: number, JSON...
+--       probe: generation, offset, fine, coarse, decisions;  label: f|r, revision, offset, time (s, '' for none);  list: number, JSON...
 --
 -- Four steps: verdict, plan, check, write. Nothing is written before everything that could fail has been looked at,
 -- because a failing script keeps its earlier writes.
@@ -27,7 +28,7 @@ if prev == last then
 end
 
 -- 2. plan: read the arguments and what they need from the store
-local arg, key = 18, 2
+local arg, key = 19, 2
 local function take()
   arg = arg + 1
   return ARGV[arg] or error('shaketable: apply: arguments end early', 0)
@@ -63,10 +64,18 @@ local function add(c, n)
 end
 
 -- recount makes a stored probe count under a label, in its total and in its buckets, for the variants that ran in it ('-'
--- did not). L the first time only; C moves by the difference. These deltas are small sums of ones, so they may be numbers until they are written.
+-- did not). L the first time only; C moves by the difference; R, in the total, is what of C is owed to corrections of said,
+-- the first label of the media. These deltas are small sums of ones, so they may be numbers until they are written.
 local base, fineLife, coarseLife = ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11])
 local function ends(start, life) return string.format('%.0f', math.max(1, (tonumber(start) + life) * 1000)) end
-local function recount(probe, label)
+local function delayed(probe, first) -- the field of the delay between the probe's fine bucket and its first label
+  local delay = tonumber(first) - tonumber(probe.fine)
+  for bound in string.gmatch(ARGV[19], '%d+') do
+    if delay <= tonumber(bound) then return 'y' .. bound end
+  end
+  return 'yinf'
+end
+local function recount(probe, label, first, said)
   local was = probe.counted
   if was == label then return end
   probe.counted = label
@@ -75,6 +84,10 @@ local function recount(probe, label)
     cell(base .. 'm:' .. probe.generation .. ':' .. probe.fine, ends(probe.fine, fineLife)),
     cell(base .. 'h:' .. probe.generation .. ':' .. probe.coarse .. ':0', ends(probe.coarse, coarseLife)),
   }
+  if was == '-' and first ~= '' then
+    local y, t = delayed(probe, first), targets[1].tally
+    t[y] = (t[y] or 0) + 1
+  end
   for i = 1, #probe.decisions do
     local decision = string.sub(probe.decisions, i, i)
     if decision ~= '-' then
@@ -84,6 +97,11 @@ local function recount(probe, label)
         local t, l, r = c.tally, (i - 1) .. 'L', (i - 1) .. 'C'
         if was == '-' then t[l] = (t[l] or 0) + 1 end
         if move ~= 0 then t[r] = (t[r] or 0) + move end
+      end
+      local revised = was == '-' and (decided == label and 1 or 0) - (decided == said and 1 or 0) or move
+      if revised ~= 0 then
+        local t, r = targets[1].tally, (i - 1) .. 'R'
+        t[r] = (t[r] or 0) + revised
       end
     end
   end
@@ -95,9 +113,9 @@ local function label(k)
   if labels[k] == nil then
     local v = redis.call('GET', k)
     if v then
-      local l, revision, offset = string.match(v, '^([fr]) (%-?%d+) (%-?%d+)$')
+      local l, said, revision, offset, first = string.match(v, '^([fr])([fr]?) (%-?%d+) (%-?%d+) ?(%-?%d*)$')
       if not l then error('shaketable: apply: key ' .. k .. ' holds no label: ' .. v, 0) end
-      labels[k] = {label = l, revision = revision, offset = offset}
+      labels[k] = {label = l, said = said ~= '' and said or l, revision = revision, offset = offset, first = first}
     else
       labels[k] = false
     end
@@ -138,20 +156,23 @@ for _ = 1, tonumber(ARGV[16]) do
   local generation, offset, fine, coarse = take(), whole(take()), whole(take()), whole(take())
   local probe = {field = generation .. '/' .. offset, generation = generation, fine = fine, coarse = coarse,
     decisions = take(), counted = '-', moved = true}
-  if l then recount(probe, l.label) end
+  if l then recount(probe, l.label, l.first, l.said) end
   probes[k] = probes[k] or {}
   table.insert(probes[k], probe)
 end
 for _ = 1, tonumber(ARGV[17]) do
   local k, o = name(), name()
-  local new = {label = take(), revision = whole(take()), offset = whole(take()), moved = true}
-  local verdict = judge(label(k), new)
+  local old, new = label(k), {label = take(), revision = whole(take()), offset = whole(take()), first = take(), moved = true}
+  if new.first ~= '' then whole(new.first) end
+  local verdict = judge(old, new)
   outcome('label.' .. verdict)
   if verdict == 'applied' or verdict == 'corrected' then
+    if old then new.first = old.first end -- whoever comes later, probe or label, the delay is that of the first label
+    new.said = old and old.said or new.label
     labels[k] = new
     for _, probe in ipairs(stored(o)) do
       if probe.counted ~= new.label then
-        recount(probe, new.label)
+        recount(probe, new.label, new.first, new.said)
         probe.moved = true
       end
     end
@@ -195,7 +216,9 @@ for k, found in pairs(probes) do
   end
 end
 for k, l in pairs(labels) do
-  if l and l.moved then redis.call('SET', k, l.label .. ' ' .. l.revision .. ' ' .. l.offset, 'PXAT', ARGV[8]) end
+  if l and l.moved then
+    redis.call('SET', k, l.label .. (l.said ~= l.label and l.said or '') .. ' ' .. l.revision .. ' ' .. l.offset .. (l.first ~= '' and ' ' .. l.first or ''), 'PXAT', ARGV[8])
+  end
 end
 for _, list in ipairs(lists) do
   redis.call('LPUSH', list.key, unpack(list))
