@@ -24,6 +24,8 @@ type Config struct {
 	Redis   redis.Config           `yaml:"redis"`
 	Decode  pipeline.DecodeConfig  `yaml:"decode"`
 	Exclude []pipeline.ExcludeRule `yaml:"exclude"`
+	Slices  pipeline.SliceConfig   `yaml:"slices"`
+	Panel   pipeline.PanelConfig   `yaml:"panel"`
 	Sample  pipeline.SampleConfig  `yaml:"sample"`
 	Join    pipeline.JoinConfig    `yaml:"join"`
 	Prepare pipeline.PrepareConfig `yaml:"prepare"`
@@ -50,6 +52,8 @@ func Default() Config {
 		Kafka:     kafka.DefaultConfig(),
 		Redis:     redis.DefaultConfig(),
 		Decode:    pipeline.DefaultDecodeConfig(),
+		Slices:    pipeline.DefaultSliceConfig(),
+		Panel:     pipeline.DefaultPanelConfig(),
 		Sample:    pipeline.DefaultSampleConfig(),
 		Join:      pipeline.DefaultJoinConfig(),
 		Prepare:   pipeline.DefaultPrepareConfig(),
@@ -109,7 +113,7 @@ func (c *Config) settle(doc *document) {
 
 // paths are the settings that name files or folders.
 func (c *Config) paths() []*string {
-	return []*string{&c.DetectorsFile, &c.Sample.KeyFile, &c.Join.Root, &c.Probe.Library, &c.Alerts.File,
+	return []*string{&c.DetectorsFile, &c.Sample.KeyFile, &c.Join.Root, &c.Probe.Library, &c.Alerts.File, &c.Panel.Media, &c.Panel.Labels,
 		&c.Kafka.TLS.CAFile, &c.Kafka.TLS.CertFile, &c.Kafka.TLS.KeyFile, &c.Kafka.SASL.PasswordFile,
 		&c.Redis.PasswordFile, &c.Redis.SentinelPasswordFile, &c.Redis.TLS.CAFile, &c.Redis.TLS.CertFile, &c.Redis.TLS.KeyFile,
 		&c.Telemetry.OTLP.CAFile, &c.Telemetry.OTLP.HeadersFile}

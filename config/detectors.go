@@ -139,8 +139,13 @@ func checkDetector(d pipeline.Detector) []problem {
 	oneOf(d.Input.Layout, "input.layout", "NCHW", "NHWC")
 	oneOf(d.Input.Color, "input.color", "RGB", "BGR")
 	oneOf(d.Input.Scale, "input.scale", "unit", "byte")
-	oneOf(d.Input.Resize.Method, "input.resize.method", "nearest", "bilinear", "area", "bicubic")
+	oneOf(d.Input.Resize.Method, "input.resize.method", "nearest", "bilinear", "area", "bicubic", "pillow_bilinear",
+		"pillow_bicubic", "pillow_lanczos")
 	oneOf(d.Input.Resize.Fit, "input.resize.fit", "stretch", "crop", "letterbox")
+	if s := d.Input.Resize.Side; s != 0 {
+		check(d.Input.Resize.Fit == "crop", "input.resize.side", "%d goes with fit crop", s)
+		check(s >= max(d.Input.Width, d.Input.Height) && s <= maxSide, "input.resize.side", "%d must be at least the larger side of the input, and at most %d", s, maxSide)
+	}
 	for i := range 3 {
 		check(finite(d.Input.Mean[i]), fmt.Sprintf("input.mean[%d]", i), "must be a finite number")
 		check(finite(d.Input.Std[i]) && d.Input.Std[i] > 0, fmt.Sprintf("input.std[%d]", i),

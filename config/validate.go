@@ -40,6 +40,8 @@ func (c *Config) validate() []problem {
 	for i, rule := range c.Exclude {
 		add(fmt.Sprintf("exclude[%d]", i), rule.Validate()...)
 	}
+	add("slices", c.Slices.Validate()...)
+	add("panel", c.Panel.Validate()...)
 	add("sample", c.Sample.Validate()...)
 	add("join", c.Join.Validate()...)
 	add("prepare", c.Prepare.Validate()...)
