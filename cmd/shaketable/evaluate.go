@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shaketable/config"
+	"shaketable/metrics"
 	"shaketable/perturb"
 	"shaketable/perturb/attack"
 	"shaketable/pipeline"
@@ -32,6 +34,11 @@ type evaluateOptions struct {
 	device    string
 	parallel  int
 	out       string
+	against   string
+	failOn    []string
+	failWhen  string
+	plots     bool
+	thumbs    bool
 }
 
 const evaluateHelp = `Runs every picture of a folder through every detector, clean and under each perturbation of a suite, and counts how often
@@ -48,8 +55,19 @@ Into the output folder it writes
   ra_rr.csv          a row per detector, perturbation and severity
   probabilities.csv  the probability of fake behind every figure
   baseline.json      for the alerts (alerts.file in the configuration)
+  report.html        for people: one file that needs nothing else, to be read, printed and sent on
+  plots/             with --plots, the figures of the report as SVG and PNG
 
-Labels are optional: a CSV file with the columns file and label, where label is fake or real.`
+Labels are optional: a CSV file with the columns file and label, where label is fake or real. Further columns, such as
+source or kind, split the figures of the report.
+
+As a gate, for example in CI: --against takes the baseline.json of an evaluation before, of the same suite, and each
+--fail-on a limit for every detector. 'RR(.05) -0.05' may fall by .05 at most, 'RA_self .95' must be .95 at least,
+'RR(.05)/jpeg -0.03' is about one family, and RA_label needs labels. If a limit is broken the command names what fell,
+and exits with 1 after it has written everything. --fail-when seen, the default, goes by the figures as they were measured:
+on the same pictures they come out the same every time, so a fall is a fall. --fail-when sure fails only if the whole 95 %
+band is beyond the limit, for pictures that are drawn anew each time: with a hundred of them, that takes a fall of some ten
+points beyond the limit.`
 
 func newEvaluateCommand() *cobra.Command {
 	var o evaluateOptions
@@ -73,6 +91,11 @@ func newEvaluateCommand() *cobra.Command {
 	f.StringVar(&o.device, "device", "cpu", "cpu, cuda:N, or auto (a GPU if there is one)")
 	f.IntVar(&o.parallel, "parallel", 0, "runs at once (default: one per processor)")
 	f.StringVar(&o.out, "out", "", "folder for the results, made if it is missing (required)")
+	f.StringVar(&o.against, "against", "", "baseline.json of an evaluation before, to compare with")
+	f.StringArrayVar(&o.failOn, "fail-on", nil, "limit that fails the command, as in 'RR(.05) -0.05' or 'RA_self .95' (may be repeated)")
+	f.StringVar(&o.failWhen, "fail-when", failSeen, "seen: a figure breaks a limit; sure: its whole 95 % band does")
+	f.BoolVar(&o.plots, "plots", false, "write the figures of the report as files, too")
+	f.BoolVar(&o.thumbs, "thumbnails", false, "put small copies of the most moved pictures into the report")
 	return c
 }
 
@@ -88,19 +111,28 @@ type evaluation struct {
 
 // task is all that evaluate was asked for.
 type task struct {
-	detectors []pipeline.Detector
-	suite     perturb.Suite
-	attacks   []attack.Spec
-	media     folder
+	detectors  []pipeline.Detector
+	suite      perturb.Suite
+	attacks    []attack.Spec
+	media      folder
+	attributes []string           // of the pictures, beside the label
+	against    []metrics.Baseline // by detector; nil without
+	limits     []limit
+	began      time.Time
+}
+
+// variants are those of the suite and of the attacks.
+func (t task) variants() []perturb.Variant {
+	return slices.Concat(t.suite.Variants, attack.Variants(t.attacks))
 }
 
 // evaluate runs the whole command. It writes nothing unless everything was computed.
 func evaluate(ctx context.Context, o evaluateOptions, now func() time.Time, stdout, stderr io.Writer) error {
-	began := now()
 	t, err := o.load()
 	if err != nil {
 		return err
 	}
+	t.began = now()
 	t.warn(stderr)
 	runtime, err := onnx.NewRuntime(onnx.Config{Device: o.device, Parallel: o.parallel,
 		Logger: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
@@ -122,11 +154,11 @@ func evaluate(ctx context.Context, o evaluateOptions, now func() time.Time, stdo
 		done = append(done, e)
 	}
 	bar.end()
-	return t.conclude(o, done, began, now(), stdout, stderr)
+	return t.conclude(ctx, o, done, now(), stdout, stderr)
 }
 
-// conclude names what could not be used, writes the files and prints the report.
-func (t task) conclude(o evaluateOptions, done []evaluation, began, ended time.Time, stdout, stderr io.Writer) error {
+// conclude names what could not be used, judges, writes the files and prints the report.
+func (t task) conclude(ctx context.Context, o evaluateOptions, done []evaluation, ended time.Time, stdout, stderr io.Writer) error {
 	pictures := t.media.pictures
 	failed := listFailed(stderr, pictures, done)
 	if failed == len(pictures) {
@@ -135,16 +167,28 @@ func (t task) conclude(o evaluateOptions, done []evaluation, began, ended time.T
 	if err := t.checkAttacked(stderr, done); err != nil {
 		return err
 	}
-	files, err := writeEvaluation(o.out, t, done, began)
+	warnAlike(stderr, done)
+	t.warnAgainst(stderr, done)
+	checks, err := t.gate(done, o.failWhen)
 	if err != nil {
 		return err
 	}
-	report(stdout, t, done, ended.Sub(began))
+	files, err := t.write(ctx, o, done, checks)
+	if err != nil {
+		return err
+	}
+	printReport(stdout, t, done, ended.Sub(t.began))
+	if len(checks) > 0 {
+		fmt.Fprintln(stdout, "\nGate:")
+	}
+	for _, c := range checks {
+		fmt.Fprintf(stdout, "  %s %s\n", map[bool]string{false: "ok    ", true: "FAILED"}[c.Failed], c.Text)
+	}
 	fmt.Fprintf(stdout, "\nwritten: %s\n", strings.Join(files, ", "))
 	if failed > 0 {
 		fmt.Fprintf(stdout, "%d of %d files could not be used by every detector; they are listed above\n", failed, len(pictures))
 	}
-	return nil
+	return failures(checks)
 }
 
 // noun is what the progress counts: an attack on a picture is one step, like a probe.
@@ -175,9 +219,17 @@ func (o evaluateOptions) load() (t task, err error) {
 	}
 	t.media = folder{o.media, pictures}
 	if o.labels != "" {
-		if err := readLabels(o.labels, pictures); err != nil {
+		if t.attributes, err = readLabels(o.labels, pictures); err != nil {
 			return t, configError{fmt.Errorf("--labels: %w", err)}
 		}
+	}
+	if o.against != "" {
+		if t.against, err = readAgainst(o.against, t.detectors, t.suite); err != nil {
+			return t, configError{fmt.Errorf("--against: %w", err)}
+		}
+	}
+	if t.limits, err = t.parseLimits(o.failOn); err != nil {
+		return t, usageError{fmt.Errorf("--fail-on: %w", err)}
 	}
 	return t, nil
 }
@@ -189,13 +241,38 @@ func (o evaluateOptions) checkFlags() error {
 			return fmt.Errorf("--%s is missing: give %s", f.name, f.what)
 		}
 	}
+	if o.failWhen != failSeen && o.failWhen != failSure {
+		return fmt.Errorf("--fail-when: %q must be %s or %s", o.failWhen, failSeen, failSure)
+	}
 	if o.parallel < 0 || o.parallel > 1024 {
 		return fmt.Errorf("--parallel: %d must be 0 to 1024", o.parallel)
 	}
 	if info, err := os.Stat(o.out); err == nil && !info.IsDir() {
 		return fmt.Errorf("--out: %s is a file: give a folder, or one that is not there yet", o.out)
 	}
+	if err := writable(o.out); err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	against, _ := os.Stat(o.against)
+	if over, err := os.Stat(filepath.Join(o.out, "baseline.json")); err == nil && os.SameFile(over, against) {
+		return fmt.Errorf("--against: %s is what this evaluation would write over: keep it elsewhere, or give another --out", o.against)
+	}
 	return nil
+}
+
+// writable says, before hours of computing, why nothing could be written to a folder in the end. It leaves nothing behind.
+func writable(dir string) error {
+	for {
+		if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) || dir == filepath.Dir(dir) {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	probe, err := os.CreateTemp(dir, ".shaketable-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
 // choose reads what the pictures go through.

@@ -15,8 +15,9 @@ import (
 
 // mediaFile is one picture of the folder.
 type mediaFile struct {
-	name string // relative to the folder, with slashes: also the media id
-	fake *bool  // nil without a label
+	name   string   // relative to the folder, with slashes: also the media id
+	fake   *bool    // nil without a label
+	values []string // of the further columns of the labels file
 }
 
 // label returns "fake", "real" or "".
@@ -56,12 +57,12 @@ func listMedia(dir string) ([]mediaFile, error) {
 	return list, nil
 }
 
-// readLabels sets the labels of pictures from a CSV file with the columns `file` and `label`; more columns are left alone.
-// All faults are returned at once, each with its line.
-func readLabels(path string, pictures []mediaFile) error {
+// readLabels sets the labels of pictures from a CSV file with the columns `file` and `label`, and the values of all other
+// columns, whose names it returns. Faults are returned at once, each with its line, the first few in full.
+func readLabels(path string, pictures []mediaFile) (attributes []string, err error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer file.Close()
 	text := bufio.NewReader(file)
@@ -71,11 +72,11 @@ func readLabels(path string, pictures []mediaFile) error {
 	rows := csv.NewReader(text)
 	header, err := rows.Read()
 	if err != nil {
-		return fmt.Errorf("%s: no header with the columns file and label: %w", path, err)
+		return nil, fmt.Errorf("%s: no header with the columns file and label: %w", path, err)
 	}
-	name, label := slices.Index(header, "file"), slices.Index(header, "label")
-	if name < 0 || label < 0 {
-		return fmt.Errorf("%s:1: the header is %q: it must have the columns file and label", path, strings.Join(header, ","))
+	c, err := findColumns(header)
+	if err != nil {
+		return nil, fmt.Errorf("%s:1: %w", path, err)
 	}
 	byName := map[string]*mediaFile{}
 	for i := range pictures {
@@ -85,19 +86,50 @@ func readLabels(path string, pictures []mediaFile) error {
 	for {
 		row, err := rows.Read()
 		if errors.Is(err, io.EOF) {
-			return errors.Join(faults...)
+			return c.names, fewFaults(path, faults)
 		}
 		if err != nil {
-			return errors.Join(append(faults, fmt.Errorf("%s: %w", path, err))...)
+			return nil, errors.Join(fewFaults(path, faults), fmt.Errorf("%s: %w", path, err))
 		}
 		line, _ := rows.FieldPos(0)
-		if err := setLabel(byName[row[name]], row[name], row[label]); err != nil {
+		if err := c.set(byName[row[c.file]], row); err != nil {
 			faults = append(faults, fmt.Errorf("%s:%d: %w", path, line, err))
 		}
 	}
 }
 
-func setLabel(f *mediaFile, name, label string) error {
+// mostLabelFaults is how many lines of a labels file are complained about in full.
+const mostLabelFaults = 5
+
+func fewFaults(path string, faults []error) error {
+	if more := len(faults) - mostLabelFaults; more > 0 {
+		faults = append(faults[:mostLabelFaults:mostLabelFaults], fmt.Errorf("%s: and %d more lines like these", path, more))
+	}
+	return errors.Join(faults...)
+}
+
+// columns is where a labels file has what.
+type columns struct {
+	file, label int
+	others      []int
+	names       []string // of others
+}
+
+func findColumns(header []string) (c columns, err error) {
+	c.file, c.label = slices.Index(header, "file"), slices.Index(header, "label")
+	if c.file < 0 || c.label < 0 {
+		return c, fmt.Errorf("the header is %q: it must have the columns file and label", strings.Join(header, ","))
+	}
+	for i, name := range header {
+		if i != c.file && i != c.label {
+			c.others, c.names = append(c.others, i), append(c.names, name)
+		}
+	}
+	return c, nil
+}
+
+func (c columns) set(f *mediaFile, row []string) error {
+	name, label := row[c.file], row[c.label]
 	switch {
 	case f == nil:
 		return fmt.Errorf("there is no picture %q in the media folder: names are relative to it", name)
@@ -107,6 +139,9 @@ func setLabel(f *mediaFile, name, label string) error {
 		return fmt.Errorf("%s is labelled %s here and %s above", name, label, f.label())
 	}
 	fake := label == "fake"
-	f.fake = &fake
+	f.fake, f.values = &fake, nil
+	for _, i := range c.others {
+		f.values = append(f.values, row[i])
+	}
 	return nil
 }

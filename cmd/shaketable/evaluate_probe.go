@@ -171,3 +171,23 @@ func listFailed(w io.Writer, pictures []mediaFile, done []evaluation) int {
 	}
 	return failed
 }
+
+// alike is how little the probabilities of a detector may differ from picture to picture before it is named.
+const alike = 1e-6
+
+// warnAlike names detectors that say the same of every picture. All their verdicts hold, which is no robustness: most often
+// the pictures reach the model in another form than it has learned.
+func warnAlike(w io.Writer, done []evaluation) {
+	for _, e := range done {
+		least, most, n := 1., 0., 0
+		for _, r := range e.results {
+			if r.err == nil {
+				least, most, n = min(least, r.probs[0]), max(most, r.probs[0]), n+1
+			}
+		}
+		if n > 1 && most-least < alike {
+			fmt.Fprintf(w, "%s: the probability of fake is %s for all %d pictures, so figures of robustness mean nothing: check input and output in --detectors, or let shaketable verify find out\n",
+				e.detector.Name, share(most), n)
+		}
+	}
+}

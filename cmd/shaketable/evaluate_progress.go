@@ -65,6 +65,15 @@ func (p *progress) step(n int) {
 	}
 }
 
+// reach says how much of how much is done, where that is learned from somebody else.
+func (p *progress) reach(done, total int) {
+	p.mu.Lock()
+	p.total = total
+	more := done - p.done
+	p.mu.Unlock()
+	p.step(more)
+}
+
 // end leaves the terminal with an empty line.
 func (p *progress) end() {
 	p.mu.Lock()

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"shaketable/cmd/shaketable/report"
 	"shaketable/metrics"
 	"shaketable/perturb"
 	"shaketable/pipeline"
@@ -18,8 +19,8 @@ import (
 // headline is the tolerance whose RR the report shows, in ticks.
 const headline = 50_000
 
-// report prints what the figures say, in words.
-func report(w io.Writer, t task, done []evaluation, took time.Duration) {
+// printReport prints what the figures say, in words.
+func printReport(w io.Writer, t task, done []evaluation, took time.Duration) {
 	pictures := t.media.pictures
 	labels := map[string]int{}
 	for _, p := range pictures {
@@ -45,12 +46,16 @@ func report(w io.Writer, t task, done []evaluation, took time.Duration) {
 // floors says by how much the device moves a probability when nothing else does.
 func floors(w io.Writer, done []evaluation) {
 	for _, e := range done {
-		fmt.Fprintf(w, "noise floor of %s: %.2g when a picture is probed twice, %.2g in company", e.detector.Name, e.floors.Alone, e.floors.Company)
-		if e.floors.Providers > 0 {
-			fmt.Fprintf(w, ", %.2g between this device and the CPU", e.floors.Providers)
-		}
-		fmt.Fprintln(w)
+		fmt.Fprintf(w, "noise floor of %s: %s\n", e.detector.Name, floorWords(e))
 	}
+}
+
+func floorWords(e evaluation) string {
+	text := fmt.Sprintf("%.2g when a picture is probed twice, %.2g in company", e.floors.Alone, e.floors.Company)
+	if e.floors.Providers > 0 {
+		text += fmt.Sprintf(", %.2g between this device and the CPU", e.floors.Providers)
+	}
+	return text
 }
 
 // what names the suite, who makes its jpeg, and the attacks.
@@ -137,17 +142,16 @@ func watch(w io.Writer, e evaluation) {
 
 // delays returns the probes that falls of 5, 10 and 20 points take to be noticed, "-" for one that is not.
 func delays(t metrics.Trials, level float64) string {
-	q0, err := metrics.Null(t.K, t.N, metrics.DefaultEpsilon)
-	if err != nil || !metrics.Judged(q0) {
-		return "-"
-	}
-	var parts []string
-	for _, fall := range []float64{.05, .10, .20} {
-		part := "-"
-		if n, err := metrics.ExpectedDelay(q0, t.K/t.N+fall, level); err == nil && n < 1e6 {
-			part = strconv.Itoa(int(math.Ceil(n)))
+	probes, parts := report.Noticed(t, level), []string(nil)
+	for _, n := range probes {
+		if n == 0 {
+			parts = append(parts, "-")
+		} else {
+			parts = append(parts, strconv.Itoa(n))
 		}
-		parts = append(parts, part)
+	}
+	if !slices.ContainsFunc(probes[:], func(n int) bool { return n > 0 }) {
+		return "-"
 	}
 	return strings.Join(parts, " / ")
 }

@@ -193,7 +193,7 @@ func TestEvaluateTwice(t *testing.T) {
 		t.Errorf("RA_label is %q without labels", row["ra_label"])
 	}
 	left, err := filepath.Glob(b.path("out/*"))
-	if hidden, err2 := filepath.Glob(b.path("out/.*")); err != nil || err2 != nil || len(left) != 3 || len(hidden) > 2 {
+	if hidden, err2 := filepath.Glob(b.path("out/.*")); err != nil || err2 != nil || len(left) != 4 || len(hidden) > 2 {
 		t.Errorf("left behind: %v %v", left, hidden)
 	}
 }
@@ -232,6 +232,7 @@ func TestEvaluateRefuses(t *testing.T) {
 		"label columns": {label("name,label\n00.png,fake\n"), exitUsage, "labels.csv:1: the header"},
 		"label nothing": {label(""), exitUsage, "no header"},
 		"label too few": {label("file,label\n00.png\n"), exitUsage, "line 2"},
+		"labels absent": {label("file,label\n00.png,fake\n" + strings.Repeat("x.png,real\n", 105)), exitUsage, "and 100 more lines like these"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := evaluated(t, c.args)
@@ -275,5 +276,18 @@ func TestSelectDetectors(t *testing.T) {
 	got, err := selectDetectors(slices.Clone(all), []string{"c", "a"})
 	if err != nil || len(got) != 2 || got[0].Name != "a" || got[1].Name != "c" {
 		t.Errorf("%v, %v", got, err)
+	}
+}
+
+// TestEvaluateAlike: a detector that looks away is named; one that looks is not.
+func TestEvaluateAlike(t *testing.T) {
+	b := newBench(t, 4)
+	if _, _, stderr := evaluated(t, b.args("looks")); strings.Contains(stderr, "for all") {
+		t.Error(stderr)
+	}
+	b.steeper(t, 0)
+	code, _, stderr := evaluated(t, b.args("away"))
+	if code != exitFine || !strings.Contains(stderr, "toy: the probability of fake is .500 for all 4 pictures") {
+		t.Errorf("exit %d: %s", code, stderr)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/csv"
 	"encoding/hex"
@@ -11,17 +12,26 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"shaketable/cmd/shaketable/report"
 	"shaketable/metrics"
 	"shaketable/perturb"
 	"shaketable/pipeline"
 )
 
-// writeEvaluation puts the three files into a folder, each of them whole or not at all, and returns their paths.
-func writeEvaluation(dir string, t task, done []evaluation, at time.Time) ([]string, error) {
+// output is a file to be written.
+type output struct {
+	name string
+	text []byte
+}
+
+// write puts everything into a folder, each file whole or not at all, and returns the paths. A report that cannot be made
+// keeps no figures from being written.
+func (t task) write(ctx context.Context, o evaluateOptions, done []evaluation, checks []report.Check) ([]string, error) {
 	figures, err := figuresTable(done)
 	if err != nil {
 		return nil, err
@@ -30,25 +40,28 @@ func writeEvaluation(dir string, t task, done []evaluation, at time.Time) ([]str
 	if err != nil {
 		return nil, err
 	}
-	baselines, err := baselinesFile(t, done, at)
+	baselines, err := baselinesFile(t, done, t.began)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("--out: %w", err)
-	}
+	files := []output{{"ra_rr.csv", figures}, {"probabilities.csv", probabilities}, {"baseline.json", baselines}}
+	more, faults := t.reportFiles(ctx, o, done, checks)
 	var paths []string
-	for _, f := range []struct {
-		name string
-		text []byte
-	}{{"ra_rr.csv", figures}, {"probabilities.csv", probabilities}, {"baseline.json", baselines}} {
-		path := filepath.Join(dir, f.name)
+	for _, f := range append(files, more...) {
+		path := filepath.Join(o.out, filepath.FromSlash(f.name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return nil, fmt.Errorf("--out: %w", err)
+		}
 		if err := writeAtomically(path, f.text); err != nil {
 			return nil, fmt.Errorf("--out: %w", err)
 		}
-		paths = append(paths, path)
+		if dir, _, nested := strings.Cut(f.name, "/"); !nested {
+			paths = append(paths, path)
+		} else if folder := filepath.Join(o.out, dir) + "/"; !slices.Contains(paths, folder) {
+			paths = append(paths, folder)
+		}
 	}
-	return paths, nil
+	return paths, faults
 }
 
 // writeAtomically replaces a file by way of a new one beside it, so that readers see the old text or the new one.
@@ -143,7 +156,6 @@ func baselinesFile(t task, done []evaluation, at time.Time) ([]byte, error) {
 			continue
 		}
 		used, labelled := 0, 0
-		set := sha256.New()
 		for i, r := range e.results {
 			if r.err != nil {
 				continue
@@ -152,13 +164,13 @@ func baselinesFile(t task, done []evaluation, at time.Time) ([]byte, error) {
 			if pictures[i].fake != nil {
 				labelled++
 			}
-			fmt.Fprintf(set, "%x  %s\n", r.digest, pictures[i].name)
 		}
 		provenance := map[string]string{
-			"detector": e.detector.Name, "tool": toolVersion(), "engine": e.engine, "codec": t.suite.Codec,
-			"pictures": strconv.Itoa(used), "labelled": strconv.Itoa(labelled),
-			// as of `sha256sum` over the files that were used, in the order of their names
-			"media_sha256": hex.EncodeToString(set.Sum(nil)),
+			provenanceDetector: e.detector.Name, "tool": toolVersion(), "engine": e.engine, provenanceCodec: t.suite.Codec,
+			"pictures": strconv.Itoa(used), "labelled": strconv.Itoa(labelled), provenanceMedia: mediaDigest(pictures, e),
+		}
+		if t.suite.Name == ownSuite {
+			provenance[provenanceVariants] = variantsText(t.suite)
 		}
 		if len(t.attacks) > 0 {
 			provenance["attacks"] = t.attackTexts()
@@ -170,6 +182,17 @@ func baselinesFile(t task, done []evaluation, at time.Time) ([]byte, error) {
 		list = append(list, b)
 	}
 	return pipeline.FormatBaselines(list)
+}
+
+// mediaDigest is as of `sha256sum` over the files that were used, in the order of their names.
+func mediaDigest(pictures []mediaFile, e evaluation) string {
+	set := sha256.New()
+	for i, r := range e.results {
+		if r.err == nil {
+			fmt.Fprintf(set, "%x  %s\n", r.digest, pictures[i].name)
+		}
+	}
+	return hex.EncodeToString(set.Sum(nil))
 }
 
 // toolVersion names this program as its build knows it.
