@@ -3,8 +3,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/csv"
+	"encoding/hex"
 	"fmt"
 	"math"
 	"os"
@@ -97,6 +100,34 @@ func (sc *scene) evaluate(data string, more ...string) {
 // at is the event time of a picture.
 func (sc *scene) at(i int) time.Time { return sc.base.Add(time.Duration(i) * 7 * time.Second) }
 
+// labelled is when the first label of a picture was given: minutes to days later.
+func (sc *scene) labelled(i int) time.Time {
+	return sc.at(i).Add(time.Duration(i*i) * 11 * time.Minute)
+}
+
+// sourceOf is where an upload came from; every fourth does not say.
+func sourceOf(i int) string {
+	if i%4 == 3 {
+		return ""
+	}
+	return fmt.Sprintf("app-%d", i%4)
+}
+
+// from names the source of a detection.
+func from(source string, r pipeline.Record) pipeline.Record {
+	if source != "" {
+		r.Value = bytes.Replace(r.Value, []byte("{"), []byte(fmt.Sprintf(`{"source":%q,`, source)), 1)
+	}
+	return r
+}
+
+// labelAt is a label that says when it was given.
+func labelAt(media string, fake bool, revision int, at time.Time) pipeline.Record {
+	r := labelRecord(media, fake, revision)
+	r.Value = bytes.Replace(r.Value, []byte("{"), []byte(fmt.Sprintf(`{"time":%q,`, at.UTC().Format(time.RFC3339Nano))), 1)
+	return r
+}
+
 // send writes media, detections and two thirds of the labels: a third comes before its detections, a third after, and of
 // those after, every second is wrong at first and corrected by late().
 func (sc *scene) send() {
@@ -110,13 +141,13 @@ func (sc *scene) send() {
 		}
 		media = append(media, pipeline.Record{Key: []byte(f), Value: bytes, Time: time.Now()})
 		for model := range sc.probs {
-			detections = append(detections, detection(f, model, "2018.1", sc.scores[model][f], sc.at(i)))
+			detections = append(detections, from(sourceOf(i), detection(f, model, "2018.1", sc.scores[model][f], sc.at(i))))
 		}
 		switch i % 3 {
 		case 0:
-			before = append(before, labelRecord(f, sc.labels[f], 1))
+			before = append(before, labelAt(f, sc.labels[f], 1, sc.labelled(i)))
 		case 1:
-			after = append(after, labelRecord(f, sc.labels[f] != (i%2 == 0), 1))
+			after = append(after, labelAt(f, sc.labels[f] != (i%2 == 0), 1, sc.labelled(i)))
 		}
 	}
 	ctx := context.Background()
@@ -169,9 +200,14 @@ func (sc *scene) want() map[string]int64 {
 	for model, files := range sc.probs {
 		for i, f := range sc.files {
 			p := sc.shown(f, files[f])
-			sc.wantProbe(w, model, sc.at(i), p, 1-sc.scores[model][f])
+			sc.wantProbe(w, model, sourceOf(i), sc.at(i), p, 1-sc.scores[model][f])
 			if i%3 != 2 {
 				sc.wantLabel(w, model, sc.at(i), p, sc.labels[f])
+				delay := sc.labelled(i).Unix() - sc.at(i).Unix()/60*60
+				w["t:"+model+":0:0 "+delayBin(delay)]++
+			}
+			if i%3 == 1 && i%2 == 0 {
+				sc.wantRevised(w, model, p, sc.labels[f])
 			}
 		}
 	}
@@ -205,7 +241,50 @@ func binOf(d int64, full bool) string {
 
 func ticksApart(p, q float64) int64 { return int64(math.Round(math.Abs(p-q) * 1e6)) }
 
-func (sc *scene) wantProbe(w map[string]int64, model string, at time.Time, p []float64, score float64) {
+// delayBin is the counter of a delay in seconds.
+func delayBin(delay int64) string {
+	for _, bound := range []int64{60, 300, 900, 3600, 10_800, 21_600, 43_200, 86_400, 172_800, 259_200, 432_000, 604_800, 864_000, 1_209_600,
+		1_814_400, 2_592_000} {
+		if delay <= bound {
+			return "y" + strconv.FormatInt(bound, 10)
+		}
+	}
+	return "yinf"
+}
+
+// wantRevised is what a correction adds to a total beyond the first label.
+func (sc *scene) wantRevised(w map[string]int64, model string, p []float64, fake bool) {
+	for v := range p {
+		if math.IsNaN(p[v]) {
+			continue
+		}
+		move := int64(-1)
+		if (p[v] >= .5) == fake {
+			move = 1
+		}
+		w["t:"+model+":0:0 "+strconv.Itoa(v)+"R"] += move
+	}
+}
+
+// part is the name of the cells of one source, after the detector's.
+func part(source string) string {
+	sum := sha256.Sum256([]byte("source=" + source))
+	return "/" + hex.EncodeToString(sum[:8])
+}
+
+// wantProbe counts a probe for all of the traffic, and for the source that it came from.
+func (sc *scene) wantProbe(w map[string]int64, model, source string, at time.Time, p []float64, score float64) {
+	sc.wantCells(w, model, at, p, score)
+	whole := map[string]int64{}
+	sc.wantCells(whole, model+part(source), at, p, score)
+	for field, n := range whole {
+		if cell, _, _ := strings.Cut(field, " "); cell[0] != 'h' || strings.HasSuffix(cell, ":0") { // coarse cells hold no changes by source
+			w[field] += n
+		}
+	}
+}
+
+func (sc *scene) wantCells(w map[string]int64, model string, at time.Time, p []float64, score float64) {
 	minute, hour := at.Unix()/60*60, at.Unix()/3600*3600
 	total, fine, coarse := "t:"+model+":0:0 ", fmt.Sprintf("m:%s:%d:0 ", model, minute), fmt.Sprintf("h:%s:%d:0 ", model, hour)
 	for _, cell := range []string{total, fine, coarse} {
@@ -249,7 +328,7 @@ func (sc *scene) wantLabel(w map[string]int64, model string, at time.Time, p []f
 	}
 }
 
-var cellKey = regexp.MustCompile(`^shaketable:\{\d+\}:([tmh]):([0-9a-f]{16})(?::(\d+))?(?::(\d+))?$`)
+var cellKey = regexp.MustCompile(`^shaketable:\{\d+\}:([tmh]):([0-9a-f]{16})(/[0-9a-f]{16})?(?::(\d+))?(?::(\d+))?$`)
 
 // got reads every counter of every cell out of Redis, summed over partitions, with generations turned into detectors.
 func (sc *scene) got() map[string]int64 {
@@ -261,7 +340,7 @@ func (sc *scene) got() map[string]int64 {
 			if m == nil {
 				sc.s.t.Fatalf("unexpected key %q", key)
 			}
-			start, variant := m[3], m[4]
+			start, variant := m[4], m[5]
 			if start == "" {
 				start = "0"
 			}
@@ -269,7 +348,7 @@ func (sc *scene) got() map[string]int64 {
 				variant = "0"
 			}
 			for field, n := range fields {
-				g[fmt.Sprintf("%s:%s:%s:%s %s", kind, names[m[2]], start, variant, field)] += n
+				g[fmt.Sprintf("%s:%s:%s:%s %s", kind, names[m[2]]+m[3], start, variant, field)] += n
 			}
 		}
 	}

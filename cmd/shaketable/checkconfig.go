@@ -41,6 +41,9 @@ func newCheckConfigCommand() *cobra.Command {
 			if _, err := c.Sample.Key(os.Getenv); err != nil {
 				fmt.Fprintf(cmd.ErrOrStderr(), "note: the key of the sample is not there on this machine: %v\n", err)
 			}
+			if _, err := panelFiles(c.Panel); err != nil {
+				fmt.Fprintf(cmd.ErrOrStderr(), "note: there would be no panel: %v\n", err)
+			}
 			if sample == "" {
 				return nil
 			}

@@ -88,6 +88,7 @@ func adapterRule(path string) (rule, bool) {
 	others, ok := map[string][]string{
 		"kafka": {stores, otel, native}, "redis": {brokers, otel, native}, "onnx": {brokers, stores, otel},
 		"otlp": {brokers, stores, native}, "http": {brokers, stores, native}, "storetest": {brokers, otel, native},
+		"memory": {brokers, stores, fakes, otel, native},
 	}[strings.TrimPrefix(path, "shaketable/pipeline/")]
 	within := []string{path, "shaketable/pipeline", "shaketable/perturb/...", "shaketable/metrics"}
 	return rule{path, within, append(others, cli)}, ok

@@ -87,6 +87,10 @@ func newRootCommand() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(newRunCommand(), newVersionCommand(), newCheckConfigCommand(), newConfigCommand(), newEvaluateCommand(), newPerturbCommand())
+	root.AddCommand(newInspectCommand(), newVerifyCommand())
+	root.AddCommand(newAlertsCommand(), newBaselineCommand())
+	root.AddCommand(newExplainCommand(), newForgetCommand(), newPlanCommand())
+	root.AddCommand(newReplayCommand())
 	return root
 }
 

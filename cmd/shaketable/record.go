@@ -44,9 +44,14 @@ func (s *service) record(ctx context.Context) (err error) {
 	if err := s.register(ctx, source, subjects); err != nil {
 		return err
 	}
-	go s.keepRegistered(ctx, source, subjects)
+	go s.keepRegistered(ctx, source, subjects, line.Slicer)
+	if err := s.keepSample(ctx, line.Schedule); err != nil {
+		return err
+	}
+	s.gauges.samples(line.Schedule)
+	defer s.panel(ctx, line.Prober, subjects)()
 	s.health.Set("start", nil)
-	s.log.Info("reading detections", "topic", s.cfg.Kafka.Topics.Detections, "rate", s.cfg.Sample.Rate, "detectors", len(subjects))
+	s.log.Info("reading detections", "topic", s.cfg.Kafka.Topics.Detections, "rate", line.Schedule.InForce(s.now()).Rate, "detectors", len(subjects))
 	return pipeline.NewWorker(line, source).Run(ctx)
 }
 
@@ -64,7 +69,8 @@ func (s *service) line(subjects []*pipeline.Subject) (*pipeline.Line, func() err
 	if err != nil {
 		return nil, nil, configError{err}
 	}
-	if !excluder.NeedsAttributes() {
+	slicer := pipeline.NewSlicer(s.cfg.Slices, s.store)
+	if !excluder.NeedsAttributes() && !slicer.NeedsAttributes() {
 		decoder = decoder.WithoutAttributes()
 	}
 	key, err := s.cfg.Sample.Key(os.Getenv)
@@ -72,8 +78,8 @@ func (s *service) line(subjects []*pipeline.Subject) (*pipeline.Line, func() err
 		return nil, nil, configError{err}
 	}
 	sampler := pipeline.NewSampler(key)
-	l := &pipeline.Line{Store: s.store, Roster: pipeline.NewRoster(subjects), Sampler: sampler, Rate: s.cfg.Sample.Rate,
-		Decode: decoder.Decode, Labels: labels.Decode, Excluded: excluder.Excluded, Prober: s.prober(sampler),
+	l := &pipeline.Line{Store: s.store, Roster: pipeline.NewRoster(subjects), Sampler: sampler, Schedule: s.schedule(sampler),
+		Decode: decoder.Decode, Labels: labels.Decode, Excluded: excluder.Excluded, Slicer: slicer, Prober: s.prober(sampler),
 		Join: s.cfg.Join, Window: s.cfg.Window, Flow: s.cfg.Flow, Config: s.digest,
 		Now: s.now, Nonce: nonce, Log: s.log, Health: s.health, Stats: s.stats}
 	var closers []func() error
@@ -127,14 +133,14 @@ func (s *service) register(ctx context.Context, source *kafka.Source, subjects [
 }
 
 // keepRegistered repeats it: the topics may have grown, and Redis may have lost what it was told.
-func (s *service) keepRegistered(ctx context.Context, source *kafka.Source, subjects []*pipeline.Subject) {
+func (s *service) keepRegistered(ctx context.Context, source *kafka.Source, subjects []*pipeline.Subject, slicer *pipeline.Slicer) {
 	tick := time.NewTicker(registerEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			if err := s.register(ctx, source, subjects); err != nil && ctx.Err() == nil {
-				s.log.Warn("generations could not be registered, trying again", "error", err)
+			if err := errors.Join(s.register(ctx, source, subjects), slicer.Renew(ctx)); err != nil && ctx.Err() == nil {
+				s.log.Warn("generations and slices could not be registered, trying again", "error", err)
 			}
 		case <-ctx.Done():
 			return

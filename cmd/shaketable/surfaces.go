@@ -22,6 +22,7 @@ type gauges struct {
 	alerters []*pipeline.Alerter
 	devices  []otlp.Device
 	waiting  []otlp.Waiting
+	schedule *pipeline.Schedule // nil until the record path is open
 }
 
 // openTelemetry starts telemetry before anything else, so that it ends after everything else: the last figures of a
@@ -36,7 +37,7 @@ func (s *service) openTelemetry(ctx context.Context) (err error) {
 		return err
 	}
 	return s.telemetry.Watch(otlp.Process{Stats: s.stats, Health: s.health, Snapshots: s.gauges.snapshots, Devices: s.gauges.listDevices,
-		Outbox: s.gauges.listWaiting, Now: s.now})
+		Outbox: s.gauges.listWaiting, SampleRate: s.gauges.sampleRate, Now: s.now})
 }
 
 // serve starts the surfaces of the process.
@@ -138,4 +139,20 @@ func (g *gauges) listWaiting() []otlp.Waiting {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.waiting
+}
+
+func (g *gauges) samples(schedule *pipeline.Schedule) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.schedule = schedule
+}
+
+// sampleRate returns the share of media that is probed at a time; false in a process that probes none.
+func (g *gauges) sampleRate(now time.Time) (float64, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.schedule == nil {
+		return 0, false
+	}
+	return g.schedule.InForce(now).Rate, true
 }
