@@ -58,22 +58,26 @@ func newLine(store *redis.Store, versions []*deployment, log *slog.Logger) (*pip
 	if err != nil {
 		return nil, fmt.Errorf("labels: %w", err)
 	}
-	var subjects []*pipeline.Subject
-	for _, v := range versions {
-		subjects = append(subjects, v.subject)
-	}
 	flow, join := pipeline.DefaultFlow(), pipeline.DefaultJoinConfig()
 	flow.Drain = time.Second
 	join.Window, join.BufferBytes = time.Minute, 8<<20 // a picture and its detection are produced together
 	return &pipeline.Line{
-		Store: store, Roster: pipeline.NewRoster(subjects), Sampler: pipeline.NewSampler(secret()), Rate: 1,
-		Decode: decoder.Decode, Labels: labels.Decode,
+		Store: store, Roster: pipeline.NewRoster(subjectsOf(versions)), Sampler: pipeline.NewSampler(secret()), Schedule: pipeline.FixedSchedule(pipeline.RateStep{Rate: 1}),
+		Decode: decoder.Decode, Labels: labels.Decode, Slicer: pipeline.NewSlicer(pipeline.DefaultSliceConfig(), store),
 		Prober: &pipeline.Prober{Store: store, Timeout: 10 * time.Second, ClaimFor: time.Hour,
 			Prepare: pipeline.NewPreparer(pipeline.DefaultPrepareConfig()).Prepare, Slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0))},
 		Join: join, Window: windowConfig(), Flow: flow, Config: "demo",
 		Now: time.Now, Nonce: func() string { return hex.EncodeToString(secret()) }, Log: log,
 		Health: &pipeline.Health{}, Stats: &pipeline.Stats{},
 	}, nil
+}
+
+func subjectsOf(versions []*deployment) []*pipeline.Subject {
+	var subjects []*pipeline.Subject
+	for _, v := range versions {
+		subjects = append(subjects, v.subject)
+	}
+	return subjects
 }
 
 // secret is 128 random bits.
@@ -89,5 +93,5 @@ func newAlerter(store *redis.Store, d pipeline.Detector, sink pipeline.Sink, log
 		return nil, err
 	}
 	return pipeline.NewAlerter(pipeline.AlerterOptions{Detector: d.Name, Owner: "demo", Machine: machine, Ledger: store, Seat: store,
-		Outbox: store, Sinks: []pipeline.Sink{sink}, Examples: store, Log: log}), nil
+		Outbox: store, Sinks: []pipeline.Sink{sink}, Examples: store, Slices: store, Panels: store, Log: log}), nil
 }

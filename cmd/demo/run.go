@@ -58,6 +58,10 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) (View, error)
 		return View{}, err
 	}
 
+	panel, err := newPanel(ctx, dir, line, store, versions[0].subject, log)
+	if err != nil {
+		return View{}, err
+	}
 	record := NewRecord(time.Now(), o.duration)
 	alerter, err := newAlerter(store, versions[0].detector, pager{record}, log)
 	if err != nil {
@@ -82,6 +86,7 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) (View, error)
 	background := func(do func(context.Context)) { group.Go(func() error { do(ctx); return nil }) }
 	background(local.keepTime)
 	group.Go(func() error { return pipeline.NewWorker(line, source).Run(ctx) })
+	background(func(ctx context.Context) { panel.Run(ctx, subjectsOf(versions)) })
 	background(alerter.Run)
 	background(func(ctx context.Context) { watch(ctx, alerter, store, record) })
 	background(terminal{out: stdout, record: record, page: page.link, live: isTerminal(stdout)}.run)

@@ -94,7 +94,7 @@ func (s *stream) play(t *testing.T, rate, seconds int) (fired, rolled int) {
 			read++
 		}
 		s.now = now
-		in, err := machine.Read(t.Context(), s, nil, "traces", state, now)
+		in, err := machine.Read(t.Context(), pipeline.Readers{Ledger: s}, "traces", state, now)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -82,7 +82,8 @@ func (t *Traffic) upload(ctx context.Context, i uint64, failed chan<- error) err
 		return err
 	}
 	id := fmt.Sprintf("upload-%06d", i)
-	detection, label, err := messages(id, d.detector, score, fake, time.Now())
+	source := []string{"android", "ios", "web"}[i%3]
+	detection, label, err := messages(id, source, d.detector, score, fake, time.Now())
 	if err != nil {
 		return err
 	}
@@ -104,7 +105,7 @@ func (t *Traffic) upload(ctx context.Context, i uint64, failed chan<- error) err
 }
 
 // messages are the records that the worker reads with its default field paths.
-func messages(id string, d pipeline.Detector, score float64, fake bool, now time.Time) (detection, label []byte, err error) {
+func messages(id, source string, d pipeline.Detector, score float64, fake bool, now time.Time) (detection, label []byte, err error) {
 	decision, truth := "real", "real"
 	if score >= d.Threshold {
 		decision = "fake"
@@ -114,7 +115,7 @@ func messages(id string, d pipeline.Detector, score float64, fake bool, now time
 	}
 	at := now.UTC().Format(time.RFC3339Nano)
 	detection, err = json.Marshal(map[string]any{"id": id + "/1", "media_id": id, "score": score, "decision": decision, "time": at,
-		"detector": map[string]string{"name": d.Name, "version": d.Version}, "source": "demo"})
+		"detector": map[string]string{"name": d.Name, "version": d.Version}, "source": source})
 	if err != nil {
 		return nil, nil, fmt.Errorf("encoding a detection: %w", err)
 	}
