@@ -23,10 +23,15 @@ type Input struct {
 
 // Resize is the geometry step between the decoded picture (or its region) and the detector's input.
 type Resize struct {
-	// Method is "nearest", "bilinear" (half-pixel centres, no antialias: what OpenCV does), "area" or "bicubic".
+	// Method is "nearest", "bilinear", "area" or "bicubic" (half-pixel centres, no antialias: what OpenCV does), or
+	// "pillow_bilinear", "pillow_bicubic" or "pillow_lanczos" (antialiased: what Pillow, torchvision and timm do).
 	Method string `yaml:"method"`
 	// Fit is "stretch" (ignore the aspect ratio), "crop" (fill and cut the centre) or "letterbox" (pad with black).
 	Fit string `yaml:"fit"`
+	// Side is for fit crop: the shorter side in pixels that the picture is scaled to before the middle is cut out, such as 256 in
+	// front of an input of 224 (torchvision's Resize(256) and CenterCrop(224)). 0: as small as covers the input. Left out of
+	// the identity of a generation where it is 0, so that those from before it was there stay what they are.
+	Side int `yaml:"side" json:",omitempty"`
 }
 
 // Output describes what the model returns and how it becomes p, the probability of fake.
