@@ -51,7 +51,7 @@ type traffic struct {
 	from    func(source string) *batch
 }
 
-func alike(b *batch) func(string) *batch { return func(string) *batch { return b } }
+func everywhere(b *batch) func(string) *batch { return func(string) *batch { return b } }
 
 // send uploads one picture: an independent one each time, because every upload is a group of its own.
 func (u *uploads) send(now traffic) {
@@ -265,8 +265,8 @@ func TestScenarioRollout(t *testing.T) {
 	one := picturesOf(t, data, "detectors:\n"+versionOne(data, "RGB"), "version 1", nil)
 	two := *one
 	two.scores = picturesOf(t, data, "detectors:\n"+versionTwo(data), "version 2", nil).scores
-	u.settle(traffic{"1", alike(one)})
-	u.told(traffic{"2", alike(&two)}, "page", "model", "version 2 took over from version 1", "104")
+	u.settle(traffic{"1", everywhere(one)})
+	u.told(traffic{"2", everywhere(&two)}, "page", "model", "version 2 took over from version 1", "104")
 }
 
 func TestScenarioDarkerMedia(t *testing.T) {
@@ -274,8 +274,8 @@ func TestScenarioDarkerMedia(t *testing.T) {
 	u := scenarioStage(t, versionOne(data, "RGB"))
 	list := "detectors:\n" + versionOne(data, "RGB")
 	day, night := picturesOf(t, data, list, "day", nil), picturesOf(t, data, list, "night", darker)
-	u.settle(traffic{"1", alike(day)})
-	u.told(traffic{"1", alike(night)}, "page", "traffic")
+	u.settle(traffic{"1", everywhere(day)})
+	u.told(traffic{"1", everywhere(night)}, "page", "traffic")
 }
 
 func TestScenarioOneBadSource(t *testing.T) {
@@ -283,7 +283,7 @@ func TestScenarioOneBadSource(t *testing.T) {
 	u := scenarioStage(t, versionOne(data, "RGB"))
 	list := "detectors:\n" + versionOne(data, "RGB")
 	good, bad := picturesOf(t, data, list, "good", nil), picturesOf(t, data, list, "bad", darker)
-	u.settle(traffic{"1", alike(good)})
+	u.settle(traffic{"1", everywhere(good)})
 	now := traffic{"1", func(source string) *batch {
 		if source == "partner-feed" {
 			return bad
@@ -302,8 +302,8 @@ func TestScenarioServingBug(t *testing.T) {
 	right := picturesOf(t, data, "detectors:\n"+versionOne(data, "RGB"), "as trained", nil)
 	wrong := *right
 	wrong.scores = picturesOf(t, data, "detectors:\n"+versionOne(data, "BGR"), "colours swapped", nil).scores
-	u.settle(traffic{"1", alike(right)})
-	u.told(traffic{"1", alike(&wrong)}, "ticket", "serving", "differs from ours")
+	u.settle(traffic{"1", everywhere(right)})
+	u.told(traffic{"1", everywhere(&wrong)}, "ticket", "serving", "differs from ours")
 	if pages := u.got.distinct("page", "firing"); len(pages) != 0 {
 		t.Errorf("the robustness of a model that is not the deployed one woke people:\n%s", u.alerts())
 	}
