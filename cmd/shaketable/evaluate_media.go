@@ -31,7 +31,8 @@ func (f mediaFile) label() string {
 	return "real"
 }
 
-// listMedia returns the pictures below a folder, sorted by name.
+// listMedia returns the pictures below a folder, sorted by name. Hidden files and folders are none: some systems leave files
+// there that are only named like pictures.
 func listMedia(dir string) ([]mediaFile, error) {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return nil, fmt.Errorf("%s is no folder: give the one that holds the pictures", dir)
@@ -40,6 +41,12 @@ func listMedia(dir string) ([]mediaFile, error) {
 	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
+		}
+		if name := entry.Name(); path != "." && strings.HasPrefix(name, ".") {
+			if entry.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
 		}
 		known := []string{".png", ".jpg", ".jpeg", ".webp", ".gif"}
 		if !entry.IsDir() && slices.Contains(known, strings.ToLower(filepath.Ext(path))) {
@@ -121,7 +128,11 @@ func findColumns(header []string) (c columns, err error) {
 		return c, fmt.Errorf("the header is %q: it must have the columns file and label", strings.Join(header, ","))
 	}
 	for i, name := range header {
-		if i != c.file && i != c.label {
+		switch {
+		case i == c.file || i == c.label:
+		case name == "file" || name == "label":
+			return c, fmt.Errorf("the header is %q: it names the column %s twice", strings.Join(header, ","), name)
+		default:
 			c.others, c.names = append(c.others, i), append(c.names, name)
 		}
 	}

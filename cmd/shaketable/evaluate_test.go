@@ -228,6 +228,7 @@ func TestEvaluateRefuses(t *testing.T) {
 		"digest":        {b.args("out", "--detectors", b.path("wrong.yaml")), exitUsage, "it is not the file that was configured"},
 		"label absent":  {label("file,label\n00.png,fake\nx.png,real\n"), exitUsage, `labels.csv:3: there is no picture "x.png"`},
 		"label value":   {label("file,label\n00.png,Fake\n"), exitUsage, `labels.csv:2: label "Fake" of 00.png is neither fake nor real`},
+		"column twice":  {label("file,label,label\n00.png,fake,real\n"), exitUsage, "it names the column label twice"},
 		"label twice":   {label("file,label\n00.png,fake\n00.png,real\n"), exitUsage, "labels.csv:3: 00.png is labelled real here and fake above"},
 		"label columns": {label("name,label\n00.png,fake\n"), exitUsage, "labels.csv:1: the header"},
 		"label nothing": {label(""), exitUsage, "no header"},
@@ -289,5 +290,26 @@ func TestEvaluateAlike(t *testing.T) {
 	code, _, stderr := evaluated(t, b.args("away"))
 	if code != exitFine || !strings.Contains(stderr, "toy: the probability of fake is .500 for all 4 pictures") {
 		t.Errorf("exit %d: %s", code, stderr)
+	}
+}
+
+func TestListMediaLeavesHiddenFilesOut(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a.png", "._a.png", ".trash/b.png", "more/c.JPG", "more/notes.txt"} {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := listMedia(dir)
+	var names []string
+	for _, f := range list {
+		names = append(names, f.name)
+	}
+	if err != nil || !slices.Equal(names, []string{"a.png", "more/c.JPG"}) {
+		t.Errorf("%q, %v", names, err)
 	}
 }

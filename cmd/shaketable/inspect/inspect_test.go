@@ -161,6 +161,27 @@ func TestRead(t *testing.T) {
 	}
 	none := func(_ *graph.Builder, x string) string { return x }
 	for _, c := range []struct {
+		values [][]float32
+		want   bool
+	}{{[][]float32{{.4}, {.4}, {.4}}, true}, {[][]float32{{.4}, {.4}, {.40001}}, false}, {[][]float32{{.4}, {.4}}, false}} {
+		p := built(t, graph.Float32, []int64{n, 3, 64, 64}, "y", []int64{n, 1}, tail(1, none))
+		m, err := Open(bytesOf(t, p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := m.Settle(Size{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var runs [][]suspect.Output
+		for _, v := range c.values {
+			runs = append(runs, []suspect.Output{{Name: "y", Values: v}})
+		}
+		if got := m.Read(s, runs).Line("scores").Certainty == Warning; got != c.want {
+			t.Errorf("%v: warned %v", c.values, got)
+		}
+	}
+	for _, c := range []struct {
 		name    string
 		output  string
 		build   func(b *graph.Builder, x string) string

@@ -18,7 +18,23 @@ func (m *Model) Read(settled Settled, runs [][]suspect.Output) Settled {
 	chosen := s.chooseOutput(runs)
 	s.kind(chosen, valuesOf(runs, chosen))
 	s.meaning(chosen, len(valuesOf(runs, chosen)[0]))
+	if values := valuesOf(runs, chosen); s.out.Kind != "" && len(values) > 2 && alike(values) {
+		s.add("scores", Warning, "the same for every picture",
+			"whatever is done to a picture cannot move them: was the model exported with its weights, and does it take pixels of another scale?")
+	}
 	return Settled{Input: s.in, Output: s.out, Lines: s.lines}
+}
+
+// alike says that a model answered the same every time, to the last digits of a float32.
+func alike(values [][]float32) bool {
+	for _, v := range values[1:] {
+		for i := range min(len(v), len(values[0])) {
+			if math.Abs(float64(v[i]-values[0][i])) > 1e-6*math.Max(1, math.Abs(float64(v[i]))) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // valuesOf are the values of one output, run by run.

@@ -108,6 +108,9 @@ func decimal(v float64) string {
 		return "any"
 	}
 	text := strconv.FormatFloat(v, 'f', 3, 64)
+	if text == "-0.000" {
+		text = "0.000"
+	}
 	if rest, ok := strings.CutPrefix(text, "0."); ok {
 		return "." + rest
 	}

@@ -12,7 +12,7 @@ func TestWords(t *testing.T) {
 		{percent(.9711), "97.1 %"}, {percent(.99999), "99.9 %"}, {percent(1), "100 %"}, {percent(0), "0 %"}, {percent(.0001), "0.1 %"}, {percent(.5), "50.0 %"}, {percent(math.NaN()), "–"},
 		{count(.375), "38 of 100"}, {count(.004), "4 of 1000"}, {count(.9996), "999 of 1000"}, {count(1), "all"}, {count(0), "no"},
 		{points(-.125), "−12.5"}, {points(.03), "+3.0"}, {points(.0001), "0"},
-		{decimal(.0314), ".031"}, {decimal(1), "1.000"}, {decimal(math.Inf(1)), "any"},
+		{decimal(.0314), ".031"}, {decimal(1), "1.000"}, {decimal(math.Copysign(0, -1)), ".000"}, {decimal(math.Inf(1)), "any"},
 		{thousands(18156), "18\u202f156"}, {thousands(999), "999"}, {thousands(1234567), "1\u202f234\u202f567"},
 		{whole(104.00000000000001), "104"}, {whole(20.8), "20.8"},
 		{words("gaussian_blur"), "blur"}, {words("pgd10_self_uint8"), "PGD, 10 steps, against the verdict, stored as 8 bits"},
