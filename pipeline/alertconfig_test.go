@@ -104,8 +104,8 @@ func TestWords(t *testing.T) {
 		{share(.384), "38 of 100"}, {share(0), "0 of 100"}, {share(.004), "4 of 1000"}, {share(.00001), "1 of 1000"},
 		{share(1), "100 of 100"}, {share(.997), "997 of 1000"}, {plain(.05), ".05"}, {plain(.005), ".005"},
 		{windowName(15 * time.Minute), "15m"}, {windowName(24 * time.Hour), "24h"}, {windowName(90 * time.Second), "1m30s"},
-		{windowName(10 * time.Second), "10s"}, {windowName(100 * time.Minute), "1h40m"}, {familyWords("jpeg"), "recompression (JPEG)"},
-		{familyWords("pgd10_self"), "the PGD attack (pgd10_self)"}, {familyWords("odd_thing"), "odd thing"},
+		{windowName(10 * time.Second), "10s"}, {windowName(100 * time.Minute), "1h40m"}, {FamilyWords("jpeg"), "recompression (JPEG)"},
+		{FamilyWords("pgd10_self"), "the PGD attack (pgd10_self)"}, {FamilyWords("odd_thing"), "odd thing"},
 		{shortShare(.12, "38 of 100"), "12"}, {shortShare(.004, "38 of 100"), "4 of 1000"}, {rounded(72 * time.Hour), "3 days"},
 	} {
 		if c.got != c.want {

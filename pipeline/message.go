@@ -203,7 +203,7 @@ func (r *run) worstWords(lead *judged) string {
 		now, _ := r.figure(j.Series)
 		rise := 1 - now.Value - j.was
 		if now.N > 0 && rise > r.m.cfg.Epsilon && (1-now.High > j.was || j == lead) {
-			list = append(list, fallen{rise, fmt.Sprintf("%s: %s %s (%s), was %s", familyWords(j.Family), share(1-now.Value),
+			list = append(list, fallen{rise, fmt.Sprintf("%s: %s %s (%s), was %s", FamilyWords(j.Family), share(1-now.Value),
 				failing(j.Series), failureBand(now), shortShare(j.was, share(1-now.Value)))})
 		}
 	}

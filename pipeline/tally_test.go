@@ -228,8 +228,8 @@ func TestNaturalIsWhatNobodyChooses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, v := range attack.Variants([]attack.Spec{nes}) {
-		if Natural(v.Family) || !strings.Contains(familyWords(v.Family), "NES attack") {
-			t.Errorf("%s: %s", v.Family, familyWords(v.Family))
+		if Natural(v.Family) || !strings.Contains(FamilyWords(v.Family), "NES attack") {
+			t.Errorf("%s: %s", v.Family, FamilyWords(v.Family))
 		}
 	}
 }

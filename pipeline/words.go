@@ -10,12 +10,14 @@ import (
 
 // The plain words of messages: families, shares, times.
 
-// familyWords names a family as people who are on call know it; families without an entry keep their name.
-func familyWords(family string) string {
+// FamilyWords names a family as people know it who do not know the suite: "recompression (JPEG)". Families without an entry
+// keep their name.
+func FamilyWords(family string) string {
 	words := map[string]string{
 		"jpeg": "recompression (JPEG)", "gaussian_noise": "noise", "gaussian_blur": "blur", "resize": "down-scaling",
 		"gain": "darkening", "brightness": "brightening", "saturation": "loss of colour", "contrast": "change of contrast",
-		"crop": "cropping", "motion_blur": "motion blur", "webp": "recompression (WebP)",
+		"motion_blur":     "motion blur",
+		"block_occlusion": "covered blocks", "social": "social-network upload", "gaussian_noise_ycbcr": "noise in colour channels",
 	}
 	if w, ok := words[family]; ok {
 		return w
@@ -34,9 +36,9 @@ func changedBy(s Series) string {
 	case ScopeDetector, ScopeSlice:
 		return fmt.Sprintf("ordinary handling (mean over %d kinds)", len(s.pools))
 	case ScopeVariant:
-		return familyWords(s.Family) + " at " + s.Parameter
+		return FamilyWords(s.Family) + " at " + s.Parameter
 	}
-	return familyWords(s.Family)
+	return FamilyWords(s.Family)
 }
 
 // failing says what a failure of a series is, after "N of 100 pictures changed by X".

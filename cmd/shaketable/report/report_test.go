@@ -213,7 +213,7 @@ func TestLeavesOut(t *testing.T) {
 	}{
 		"one picture, one variant, one detector": {media(1), jpeg, []func(int, *perturb.Variant) float64{still},
 			[]string{"detectors", "where", "tolerance", "moved", "watch", "more", "all", "read", "provenance"},
-			[]string{"How robust is a 1?", "On 1 picture, over JPEG recompression, all verdicts hold (21 to 100), and all probabilities stay", "because the pictures have no labels: accuracy, calibration"}},
+			[]string{"How robust is a 1?", "On 1 picture, over recompression (JPEG), all verdicts hold (21 to 100), and all probabilities stay", "because the pictures have no labels: accuracy, calibration"}},
 		"everything fails": {media(20), jpeg, []func(int, *perturb.Variant) float64{flipped},
 			[]string{"detectors", "where", "tolerance", "moved", "watch", "more", "all", "read", "provenance"},
 			[]string{"no verdicts hold (0 to 16), and no probabilities stay", "nothing here would be noticed within a million probes"}},

@@ -57,7 +57,7 @@ func TestStatistics(t *testing.T) {
 	for _, want := range []string{
 		"right? | one 1: 100 % 77.5 % 25.0 % –",
 		"word? | one 1: .250 .165 .085 .130",
-		"turn a verdict? | JPEG recompression: 50.0 % 0 % 0 % 25.0 % 0 % 25.0 %",
+		"turn a verdict? | recompression (JPEG): 50.0 % 0 % 0 % 25.0 % 0 % 25.0 %",
 		"depend on the handling? | one 1: 75.0 %",
 		"depend on the handling? | clean, between detectors: 25.0 %",
 		"contradict each other? | one and two: 25.0 % 25.0 %",
@@ -67,7 +67,7 @@ func TestStatistics(t *testing.T) {
 		"between kinds of pictures? | serial 1: 100 % 80.0 %",
 		"unnamed slice be? | one 1: verdict holds 77.5 % 58.5 % 50.0 % 50.0 %",
 		"picture move? | any kind: ± any ± any",
-		"same weak points? | 1: JPEG recompression 70.0 %",
+		"same weak points? | 1: recompression (JPEG) 70.0 %",
 	} {
 		if !slices.ContainsFunc(list, func(st statistic) bool {
 			return slices.ContainsFunc(lines(st), func(l string) bool { return strings.Contains(l, want) })

@@ -6,18 +6,14 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"shaketable/pipeline"
 )
 
 // words names a family for readers who do not know the suite.
 func words(family string) string {
-	known := map[string]string{
-		"jpeg": "JPEG recompression", "gaussian_blur": "blur", "saturation": "loss of colour", "gain": "darkening",
-		"brightness": "brightening", "resize": "down-scaling", "gaussian_noise": "noise", "motion_blur": "motion blur",
-		"block_occlusion": "covered blocks", "social": "social-network upload", "pixelation": "pixelation",
-		"gaussian_noise_ycbcr": "noise in colour channels",
-	}
-	if w, ok := known[family]; ok {
-		return w
+	if pipeline.Natural(family) {
+		return pipeline.FamilyWords(family)
 	}
 	parts := strings.Split(family, "_")
 	for prefix, name := range map[string]string{"fgsm": "FGSM", "pgd": "PGD", "cw": "Carlini-Wagner", "square": "Square", "nes": "NES"} {
