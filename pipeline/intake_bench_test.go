@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -78,6 +77,6 @@ func benchHolding(b *testing.B, slices SliceConfig) *holding {
 	}
 	line := &Line{Decode: decoder.Decode, Slicer: slicer, Sampler: NewSampler([]byte("0123456789abcdef")), Window: DefaultWindowConfig(), Flow: DefaultFlow(),
 		Schedule: FixedSchedule(RateStep{Rate: 0}),
-		Roster:   NewRoster([]*Subject{{Detector: d, Meter: meter}}), Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Health: &Health{}, Stats: &Stats{}}
+		Roster:   NewRoster([]*Subject{{Detector: d, Meter: meter}}), Now: time.Now, Log: slog.New(slog.DiscardHandler), Health: &Health{}, Stats: &Stats{}}
 	return &holding{Line: line, log: line.Log, asked: map[int64]*asked{}, windower: NewWindower(time.Minute, time.Hour, -1)}
 }

@@ -140,14 +140,6 @@ func heat(r rate) float64 {
 	return math.Round(70 * (1 - r.Value))
 }
 
-// list joins words: "a, b and c".
-func list(items []string) string {
-	if len(items) < 2 {
-		return strings.Join(items, "")
-	}
-	return strings.Join(items[:len(items)-1], ", ") + " and " + items[len(items)-1]
-}
-
 // fileName keeps of a name what every file system takes.
 func fileName(name string) string {
 	return strings.Map(func(r rune) rune {
