@@ -273,6 +273,16 @@ func TestLaterSliceIsBurnedInByItself(t *testing.T) {
 	}
 }
 
+func TestBaselineOfSeveralSlicesNamesNone(t *testing.T) {
+	t.Parallel()
+	web, tv := Series{Slice: "source=web"}, Series{Slice: "source=tv"}
+	for want, list := range map[string][]Series{"source web": {web, web}, "2 slices each": {web, web, tv}} {
+		if got := slicesWords(list); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func TestSlicesBeyondTheCapAreShown(t *testing.T) {
 	t.Parallel()
 	c := scenarioConfig()

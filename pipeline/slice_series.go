@@ -43,6 +43,18 @@ func sliceWords(name string) string {
 	}
 }
 
+// slicesWords names the slice that series are of, or says of how many they are: a baseline may serve several.
+func slicesWords(list []Series) string {
+	names := map[string]bool{}
+	for _, s := range list {
+		names[s.Slice] = true
+	}
+	if len(names) == 1 {
+		return sliceWords(list[0].Slice)
+	}
+	return fmt.Sprintf("%d slices each", len(names))
+}
+
 // sliceReference returns the trials that a baseline has for the series of a slice. They were pooled over the variants of a
 // suite, so they serve the same suite only.
 func sliceReference(b *metrics.Baseline, g Generation, s Series) (metrics.Trials, bool) {
@@ -56,7 +68,7 @@ func sliceReference(b *metrics.Baseline, g Generation, s Series) (metrics.Trials
 // freezeSlices adds the references of slices to a baseline that is being made.
 func (r *run) freezeSlices(b *metrics.Baseline, list []Series, totals *tally) {
 	if len(list) > 0 && len(b.Series) == 0 {
-		b.Reason = fmt.Sprintf("first probes of %s under version %s, until %s", sliceWords(list[0].Slice), b.Provenance[ProvenanceVersion], stamp(r.mark))
+		b.Reason = fmt.Sprintf("first probes of %s under version %s, until %s", slicesWords(list), b.Provenance[ProvenanceVersion], stamp(r.mark))
 	}
 	for _, s := range list {
 		if t := totals.trials(s); t.N > 0 {
